@@ -1,0 +1,172 @@
+"""The configuration as frozen values: what a village sets, with units and ranges.
+
+Only shapes and ranges of single keys live here. Reading TOML and reporting every mistake at once is
+`edge.config_check`; the meaning of each key is written for people in ``config/kampung-edge.toml``.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,11}$")]
+Device = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.\-]{1,15}$")]
+Percent = Annotated[float, Meta(ge=0, le=100)]
+Mbit = Annotated[float, Meta(ge=0.1, le=10_000)]
+Phone = Annotated[str, Meta(pattern=r"^\+[1-9][0-9]{7,14}$")]
+Positive = Annotated[float, Meta(gt=0, le=86_400)]
+
+
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A table of the configuration file; an unknown key in it is a mistake."""
+
+
+class Village(Section):
+    """Who this box speaks for."""
+
+    code: Annotated[str, Meta(pattern=r"^[0-9]{10}$")]
+    name: Annotated[str, Meta(min_length=2, max_length=24)]
+    district: Annotated[str, Meta(min_length=2, max_length=24)]
+    kind: Literal["desa", "kelurahan"] = "desa"
+    hours: Annotated[str, Meta(max_length=40)] = "Sen-Kam 07.30-15.30, Jum 07.00-14.30"
+    timezone: str = "Asia/Jakarta"
+
+
+class Uplink(Section):
+    """One way out of the village. Two uplinks may carry the same addresses (both 192.168.1.0/24 is legal)."""
+
+    name: Name
+    device: Device
+    gateway: str
+    download_mbit: Mbit
+    upload_mbit: Mbit
+    targets: tuple[str, ...] = ()
+    pinned: tuple[str, ...] = ()
+    resolvers: tuple[str, ...] = ()
+    gateway6: str = ""
+
+
+class Monitor(Section):
+    """Probing pace and the thresholds of a verdict."""
+
+    interval_ms: Annotated[int, Meta(ge=50, le=10_000)] = 250
+    burst_interval_ms: Annotated[int, Meta(ge=20, le=1_000)] = 50
+    timeout_ms: Annotated[int, Meta(ge=100, le=10_000)] = 1_000
+    window_s: Annotated[float, Meta(ge=2, le=600)] = 10
+    outage_s: Annotated[float, Meta(ge=0.5, le=60)] = 2
+    loss_degraded_percent: Percent = 15
+    loss_recovered_percent: Percent = 5
+    rtt_degraded_ms: Annotated[float, Meta(ge=1, le=10_000)] = 300
+    rtt_recovered_ms: Annotated[float, Meta(ge=1, le=10_000)] = 150
+    fall_s: Annotated[float, Meta(ge=0, le=600)] = 3
+    rise_s: Annotated[float, Meta(ge=0, le=600)] = 10
+
+
+class TrafficClass(Section):
+    """Who belongs to a class of traffic, which uplinks it may use in which order, and its share."""
+
+    uplinks: Annotated[tuple[Name, ...], Meta(min_length=1)]
+    guaranteed_percent: Annotated[float, Meta(ge=1, le=98)]
+    ceiling_percent: Annotated[float, Meta(ge=1, le=100)] = 100
+    devices: tuple[Device, ...] = ()
+    networks: tuple[str, ...] = ()
+    cap_mbit: dict[str, Mbit] = {}
+
+
+class Classes(Section):
+    """The three classes: the service desk, the guests, and the box's own traffic."""
+
+    service: TrafficClass
+    wifi: TrafficClass
+    control: TrafficClass
+
+
+class Policy(Section):
+    """When traffic moves."""
+
+    failback_hold_s: Annotated[float, Meta(ge=0, le=86_400)] = 60
+    reconcile_s: Annotated[float, Meta(ge=0.2, le=3_600)] = 1
+    headroom_percent: Annotated[float, Meta(ge=50, le=100)] = 90
+    management: tuple[str, ...] = ()
+
+
+class Modem(Section):
+    """The GSM modem on a serial line; the SIM's PIN is the credential ``sim-pin``."""
+
+    device: Annotated[str, Meta(min_length=1)]
+    baud: Annotated[int, Meta(ge=1_200, le=921_600)] = 115_200
+    name: Name = "modem"
+    list_every_s: Annotated[float, Meta(ge=1, le=3_600)] = 60
+    command_timeout_s: Annotated[float, Meta(ge=1, le=120)] = 10
+    send_timeout_s: Annotated[float, Meta(ge=5, le=300)] = 60
+
+
+class Head(Section):
+    """An RT/RW head enrolled at the office."""
+
+    rt: Annotated[int, Meta(ge=1, le=999)]
+    rw: Annotated[int, Meta(ge=1, le=999)]
+    phone: Phone
+
+
+class Sms(Section):
+    """The SMS Center: who is enrolled and how much one number may ask."""
+
+    heads: tuple[Head, ...] = ()
+    operators: tuple[Phone, ...] = ()
+    staff: tuple[Phone, ...] = ()
+    messages_per_hour: Annotated[int, Meta(ge=1, le=1_000)] = 10
+    messages_per_day: Annotated[int, Meta(ge=1, le=10_000)] = 20
+    requests_per_day: Annotated[int, Meta(ge=1, le=1_000)] = 3
+    sends_per_hour: Annotated[int, Meta(ge=1, le=10_000)] = 60
+    sends_per_day: Annotated[int, Meta(ge=1, le=100_000)] = 300
+    send_gap_s: Annotated[float, Meta(ge=0, le=600)] = 6
+    quiet_from: Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")] = "21:00"
+    quiet_until: Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")] = "05:30"
+
+
+class Store(Section):
+    """The durable store; its key is the credential ``store-key`` (32 bytes, base64)."""
+
+    path: str = "kampung-edge.db"
+    max_mbyte: Annotated[int, Meta(ge=8, le=65_536)] = 512
+    group_commit_ms: Annotated[float, Meta(ge=0, le=1_000)] = 2
+
+
+class Upstream(Section):
+    """The portal; the bearer key is the credential ``portal-key``."""
+
+    url: Annotated[str, Meta(pattern=r"^https://[^\s]+[^/]$")]
+    sink: Literal["https"] = "https"
+    ca_file: str = ""
+    connect_timeout_s: Annotated[float, Meta(ge=1, le=60)] = 5
+    read_timeout_s: Annotated[float, Meta(ge=5, le=300)] = 35
+    wait_s: Annotated[int, Meta(ge=0, le=60)] = 25
+    retry_first_s: Annotated[float, Meta(ge=0.05, le=60)] = 1
+    retry_most_s: Annotated[float, Meta(ge=1, le=3_600)] = 300
+
+
+class Web(Section):
+    """The local HTTP server; the desk's bearer key is the credential ``desk-key``."""
+
+    listen: Annotated[tuple[str, ...], Meta(min_length=1)] = ("127.0.0.1:8480",)
+
+
+class Config(Section):
+    """The whole file. A part left out (modem, upstream) is not started."""
+
+    village: Village
+    uplink: Annotated[tuple[Uplink, ...], Meta(min_length=1, max_length=8)]
+    classes: Classes
+    mode: Literal["router", "beside"] = "router"
+    state_dir: str = "/var/lib/kampung-edge"
+    run_dir: str = "/run/kampung-edge"
+    monitor: Monitor = Monitor()
+    policy: Policy = Policy()
+    store: Store = Store()
+    sms: Sms = Sms()
+    web: Web = Web()
+    modem: Modem | None = None
+    upstream: Upstream | None = None

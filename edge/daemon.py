@@ -1,0 +1,1 @@
+"""The only wiring: builds the parts from the configuration and keeps them running."""

@@ -1,0 +1,210 @@
+"""Health: conditions are declared here once, raised and cleared by the parts, and shown to people and machines.
+
+A condition is data for the person who must act: `title` and `remedy` are Indonesian and go to the office's page,
+`meaning` is English and goes to logs, /healthz and the engineer. Raising or clearing is logged once, never repeated.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+log = logging.getLogger("edge.health")
+
+Severity = Literal["warning", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Something that can be wrong. `code` is stable: it is a metric's label and an alert's key."""
+
+    code: str
+    severity: Severity
+    title: str
+    remedy: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """A condition that holds now for one subject (an uplink, a modem, or "")."""
+
+    condition: Condition
+    subject: str
+    detail: str
+    since: float
+
+
+_DECLARED = (
+    Condition(
+        "uplink-down",
+        "error",
+        "Jalur internet putus",
+        "Sistem sudah pindah ke jalur lain. Bila berlanjut, hubungi Dishubkominfo.",
+        "an uplink carries nothing; its classes use the next uplink they may",
+    ),
+    Condition(
+        "uplink-degraded",
+        "warning",
+        "Jalur internet lambat",
+        "Sistem memilih jalur yang lebih baik. Tidak perlu tindakan.",
+        "an uplink loses or delays packets beyond its thresholds",
+    ),
+    Condition(
+        "no-uplink",
+        "error",
+        "Semua jalur internet putus",
+        "Permohonan tetap tersimpan dan dikirim otomatis saat internet kembali.",
+        "no allowed uplink works for the service class; requests are buffered",
+    ),
+    Condition(
+        "probe-privilege",
+        "error",
+        "Pemantau internet tidak punya izin",
+        "Hubungi Dishubkominfo.",
+        "raw ICMP needs CAP_NET_RAW: start by systemd or as root",
+    ),
+    Condition(
+        "device-missing",
+        "error",
+        "Kabel atau perangkat jaringan tidak ditemukan",
+        "Periksa kabel pada kotak router.",
+        "a network device named in the configuration does not exist",
+    ),
+    Condition(
+        "network-privilege",
+        "error",
+        "Pengatur jaringan tidak punya izin",
+        "Hubungi Dishubkominfo.",
+        "changing routes and nftables needs CAP_NET_ADMIN: start by systemd or as root",
+    ),
+    Condition(
+        "network-apply",
+        "error",
+        "Aturan jaringan gagal dipasang",
+        "Hubungi Dishubkominfo.",
+        "the kernel refused a change; the last good state stands and it is tried again",
+    ),
+    Condition(
+        "forwarding-off",
+        "error",
+        "Router belum meneruskan data",
+        "Hubungi Dishubkominfo.",
+        "net.ipv4.ip_forward is 0: run `kampung-edge guard` (kampung-edge-guard.service) as root",
+    ),
+    Condition(
+        "modem-missing",
+        "error",
+        "Modem SMS tidak terhubung",
+        "Periksa kabel modem SMS, lalu tunggu satu menit.",
+        "the modem's serial device is absent or silent; SMS waits, everything else runs",
+    ),
+    Condition(
+        "modem-sim",
+        "error",
+        "Kartu SIM bermasalah",
+        "Periksa kartu SIM pada modem.",
+        "the SIM is absent, locked or refused its PIN",
+    ),
+    Condition(
+        "modem-network",
+        "warning",
+        "Modem SMS tidak mendapat sinyal",
+        "Pindahkan antena modem ke dekat jendela.",
+        "the modem is not registered with its network",
+    ),
+    Condition(
+        "upstream-unreachable",
+        "warning",
+        "Portal kabupaten belum bisa dihubungi",
+        "Permohonan tetap tersimpan dan dikirim otomatis.",
+        "the portal does not answer as agreed; outbox rows wait and are retried",
+    ),
+    Condition(
+        "upstream-unauthorised",
+        "error",
+        "Portal menolak kunci desa ini",
+        "Hubungi Dishubkominfo.",
+        "the portal answered 401: forwarding is paused until the credential portal-key is right",
+    ),
+    Condition(
+        "upstream-dead-letter",
+        "warning",
+        "Ada permohonan yang ditolak portal",
+        "Buka daftar permohonan dan hubungi petugas portal.",
+        "the portal refused an item for good (400, 403, 409 or 422); it is kept for staff",
+    ),
+    Condition(
+        "store-corrupt",
+        "error",
+        "Penyimpanan data rusak",
+        "Hubungi Dishubkominfo segera.",
+        "the database failed its check; the damaged file was set aside and a new one is in use",
+    ),
+    Condition(
+        "store-full",
+        "error",
+        "Penyimpanan penuh",
+        "Hubungi Dishubkominfo segera.",
+        "the disk or the size bound is reached: new requests are refused, the outbox still drains",
+    ),
+    Condition(
+        "clock-untrusted",
+        "warning",
+        "Jam sistem belum tepat",
+        "Tidak perlu tindakan; jam disetel otomatis saat internet ada.",
+        "wall time is not synchronised: deadlines that span days are not judged",
+    ),
+    Condition(
+        "part-crashed",
+        "error",
+        "Sebagian layanan sedang dimulai ulang",
+        "Bila berlanjut lebih dari lima menit, hubungi Dishubkominfo.",
+        "a supervised part crashed and is being started again",
+    ),
+    Condition(
+        "safe-mode",
+        "error",
+        "Sistem berjalan dalam mode aman",
+        "WiFi tamu dimatikan. Hubungi Dishubkominfo.",
+        "three crashes in a row: last good routes stand, guests are denied",
+    ),
+)
+CONDITIONS: Mapping[str, Condition] = MappingProxyType({condition.code: condition for condition in _DECLARED})
+
+
+class Health:
+    """What is wrong now. `wall` gives Unix seconds."""
+
+    def __init__(self, wall: Callable[[], float]) -> None:
+        self._wall = wall
+        self._raised: dict[tuple[str, str], Raised] = {}
+
+    def raise_(self, code: str, detail: str = "", *, subject: str = "") -> None:
+        """Declare that condition `code` holds for `subject`; an unknown code is a bug (KeyError)."""
+        condition = CONDITIONS[code]
+        key = (code, subject)
+        before = self._raised.get(key)
+        since = before.since if before else self._wall()
+        self._raised[key] = Raised(condition, subject, detail, since)
+        if before is None:
+            log.warning(
+                "%s%s: %s%s",
+                code,
+                f" ({subject})" if subject else "",
+                condition.meaning,
+                f" [{detail}]" if detail else "",
+            )
+
+    def clear(self, code: str, *, subject: str = "") -> None:
+        """Declare that condition `code` no longer holds for `subject`."""
+        CONDITIONS[code]
+        if self._raised.pop((code, subject), None) is not None:
+            log.info("%s%s: cleared", code, f" ({subject})" if subject else "")
+
+    def current(self) -> tuple[Raised, ...]:
+        """Everything that holds now, errors first, then the oldest."""
+        return tuple(sorted(self._raised.values(), key=lambda r: (r.condition.severity, r.since)))

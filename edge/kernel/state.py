@@ -1,0 +1,1 @@
+"""Pure: value types of the host's network state, and their difference."""

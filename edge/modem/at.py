@@ -1,0 +1,1 @@
+"""Pure: the AT channel, bytes in, events out."""

@@ -1,0 +1,1 @@
+"""Pure: a modem's session: initialise, list, read, send, recover."""

@@ -1,0 +1,1 @@
+"""Pure: up, degraded or down, and why."""

@@ -1,0 +1,1 @@
+"""Pure: the states of a request and the legal ways between them."""

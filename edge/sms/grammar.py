@@ -1,0 +1,1 @@
+"""Pure: what a villager wrote to what was meant."""

@@ -1,0 +1,1 @@
+"""Pure: NIK, KK number and phone number: read, judged, masked."""

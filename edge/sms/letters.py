@@ -1,0 +1,1 @@
+"""Pure: the table of letter types."""

@@ -1,0 +1,1 @@
+"""Pure: a message's text to the words it is read as."""

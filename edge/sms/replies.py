@@ -1,0 +1,1 @@
+"""Pure: the catalogue of everything an SMS from the office may say."""

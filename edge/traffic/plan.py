@@ -1,0 +1,1 @@
+"""Pure: an assignment to the desired state of the host."""

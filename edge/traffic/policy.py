@@ -1,0 +1,1 @@
+"""Pure: verdicts to an assignment of traffic classes to uplinks, each with its reason."""
