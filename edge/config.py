@@ -23,7 +23,7 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """A table of the configuration file; an unknown key in it is a mistake."""
 
 
-class Village(Section):
+class Village(Section, frozen=True):
     """Who this box speaks for."""
 
     code: Annotated[str, Meta(pattern=r"^[0-9]{10}$")]
@@ -34,7 +34,7 @@ class Village(Section):
     timezone: str = "Asia/Jakarta"
 
 
-class Uplink(Section):
+class Uplink(Section, frozen=True):
     """One way out of the village. Two uplinks may carry the same addresses (both 192.168.1.0/24 is legal)."""
 
     name: Name
@@ -48,7 +48,7 @@ class Uplink(Section):
     gateway6: str = ""
 
 
-class Monitor(Section):
+class Monitor(Section, frozen=True):
     """Probing pace and the thresholds of a verdict."""
 
     interval_ms: Annotated[int, Meta(ge=50, le=10_000)] = 250
@@ -64,7 +64,7 @@ class Monitor(Section):
     rise_s: Annotated[float, Meta(ge=0, le=600)] = 10
 
 
-class TrafficClass(Section):
+class TrafficClass(Section, frozen=True):
     """Who belongs to a class of traffic, which uplinks it may use in which order, and its share."""
 
     uplinks: Annotated[tuple[Name, ...], Meta(min_length=1)]
@@ -75,7 +75,7 @@ class TrafficClass(Section):
     cap_mbit: dict[str, Mbit] = {}
 
 
-class Classes(Section):
+class Classes(Section, frozen=True):
     """The three classes: the service desk, the guests, and the box's own traffic."""
 
     service: TrafficClass
@@ -83,7 +83,7 @@ class Classes(Section):
     control: TrafficClass
 
 
-class Policy(Section):
+class Policy(Section, frozen=True):
     """When traffic moves."""
 
     failback_hold_s: Annotated[float, Meta(ge=0, le=86_400)] = 60
@@ -92,7 +92,7 @@ class Policy(Section):
     management: tuple[str, ...] = ()
 
 
-class Modem(Section):
+class Modem(Section, frozen=True):
     """The GSM modem on a serial line; the SIM's PIN is the credential ``sim-pin``."""
 
     device: Annotated[str, Meta(min_length=1)]
@@ -103,7 +103,7 @@ class Modem(Section):
     send_timeout_s: Annotated[float, Meta(ge=5, le=300)] = 60
 
 
-class Head(Section):
+class Head(Section, frozen=True):
     """An RT/RW head enrolled at the office."""
 
     rt: Annotated[int, Meta(ge=1, le=999)]
@@ -111,7 +111,7 @@ class Head(Section):
     phone: Phone
 
 
-class Sms(Section):
+class Sms(Section, frozen=True):
     """The SMS Center: who is enrolled and how much one number may ask."""
 
     heads: tuple[Head, ...] = ()
@@ -127,7 +127,7 @@ class Sms(Section):
     quiet_until: Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")] = "05:30"
 
 
-class Store(Section):
+class Store(Section, frozen=True):
     """The durable store; its key is the credential ``store-key`` (32 bytes, base64)."""
 
     path: str = "kampung-edge.db"
@@ -135,7 +135,7 @@ class Store(Section):
     group_commit_ms: Annotated[float, Meta(ge=0, le=1_000)] = 2
 
 
-class Upstream(Section):
+class Upstream(Section, frozen=True):
     """The portal; the bearer key is the credential ``portal-key``."""
 
     url: Annotated[str, Meta(pattern=r"^https://[^\s]+[^/]$")]
@@ -148,13 +148,13 @@ class Upstream(Section):
     retry_most_s: Annotated[float, Meta(ge=1, le=3_600)] = 300
 
 
-class Web(Section):
+class Web(Section, frozen=True):
     """The local HTTP server; the desk's bearer key is the credential ``desk-key``."""
 
     listen: Annotated[tuple[str, ...], Meta(min_length=1)] = ("127.0.0.1:8480",)
 
 
-class Config(Section):
+class Config(Section, frozen=True):
     """The whole file. A part left out (modem, upstream) is not started."""
 
     village: Village
