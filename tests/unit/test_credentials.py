@@ -1,0 +1,42 @@
+"""Secrets come from files, and a wrong one is explained."""
+
+import base64
+from pathlib import Path
+
+import pytest
+
+from edge.credentials import CredentialError, read
+
+
+def test_all_four_are_read_and_none_is_shown(tmp_path: Path) -> None:
+    """A secret in a log by way of repr would be public for good."""
+    key = bytes(range(32))
+    (tmp_path / "store-key").write_text(base64.b64encode(key).decode() + "\n")
+    (tmp_path / "desk-key").write_text("desk\n")
+    secrets = read(tmp_path)
+    assert (secrets.store_key, secrets.desk_key, secrets.portal_key, secrets.sim_pin) == (key, "desk", "", "")
+    assert "desk" not in repr(secrets).removeprefix("Credentials")
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "missing; make it with `kampung-edge keys"),
+        (b"!!", "not 32 bytes in base64"),
+        (base64.b64encode(b"short"), "not 32 bytes in base64"),
+        (b"\xff\xfe", "cannot be read as text"),
+    ],
+)
+def test_a_wrong_store_key_names_the_file_and_the_remedy(tmp_path: Path, content: bytes | None, says: str) -> None:
+    """Starting with another key would make every stored name unreadable."""
+    if content is not None:
+        (tmp_path / "store-key").write_bytes(content)
+    with pytest.raises(CredentialError, match="store-key") as caught:
+        read(tmp_path)
+    assert says in str(caught.value)
+
+
+def test_no_directory_says_how_to_make_one() -> None:
+    """The first start by hand must not end in a traceback."""
+    with pytest.raises(CredentialError, match="CREDENTIALS_DIRECTORY=DIRECTORY"):
+        read(Path("relative"))

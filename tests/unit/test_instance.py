@@ -1,0 +1,33 @@
+"""One daemon a box, and crashes counted in a row."""
+
+from pathlib import Path
+
+import pytest
+
+from edge.instance import CRASHES_TO_SAFE, AlreadyRunning, Instance
+
+
+def test_a_second_holder_is_refused_and_told_who_runs(tmp_path: Path) -> None:
+    """Two daemons on one modem and one set of routes would fight."""
+    first = Instance(tmp_path)
+    with pytest.raises(AlreadyRunning, match=r"process \d+ already runs"):
+        Instance(tmp_path)
+    first.close()
+    Instance(tmp_path).close()
+
+
+def test_the_start_after_three_unclean_ones_is_safe(tmp_path: Path) -> None:
+    """A box that crashes at every start must come up with its last good routes instead of looping."""
+    instance = Instance(tmp_path)
+    assert [instance.begin() for _ in range(CRASHES_TO_SAFE + 1)] == [False, False, False, True]
+    instance.settled()
+    assert instance.begin() is False
+    instance.close()
+
+
+def test_a_torn_crash_count_counts_as_none(tmp_path: Path) -> None:
+    """A power cut while the count is written must not stop the daemon."""
+    (tmp_path / "unclean-starts").write_text("\0\0")
+    instance = Instance(tmp_path)
+    assert instance.begin() is False
+    instance.close()
