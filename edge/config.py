@@ -11,11 +11,25 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,11}$")]
-Device = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.\-]{1,15}$")]
+Name = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z][a-z0-9_]{0,11}\Z",
+        description="a name of 1 to 12 lower-case letters, digits and _, a letter first",
+    ),
+]
+Device = Annotated[
+    str,
+    Meta(pattern=r"^[A-Za-z0-9_.\-]{1,15}\Z", description="a network device's name of 1 to 15 letters, digits and _.-"),
+]
 Percent = Annotated[float, Meta(ge=0, le=100)]
 Mbit = Annotated[float, Meta(ge=0.1, le=10_000)]
-Phone = Annotated[str, Meta(pattern=r"^\+[1-9][0-9]{7,14}$")]
+Phone = Annotated[
+    str, Meta(pattern=r"^\+[1-9][0-9]{7,14}\Z", description="a phone number such as +628123456789, without spaces")
+]
+TimeOfDay = Annotated[
+    str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]\Z", description="a time of day from 00:00 to 23:59")
+]
 Positive = Annotated[float, Meta(gt=0, le=86_400)]
 
 
@@ -26,7 +40,7 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 class Village(Section, frozen=True):
     """Who this box speaks for."""
 
-    code: Annotated[str, Meta(pattern=r"^[0-9]{10}$")]
+    code: Annotated[str, Meta(pattern=r"^[0-9]{10}\Z", description="the 10 digits of a village code, without dots")]
     name: Annotated[str, Meta(min_length=2, max_length=24)]
     district: Annotated[str, Meta(min_length=2, max_length=24)]
     kind: Literal["desa", "kelurahan"] = "desa"
@@ -123,8 +137,8 @@ class Sms(Section, frozen=True):
     sends_per_hour: Annotated[int, Meta(ge=1, le=10_000)] = 60
     sends_per_day: Annotated[int, Meta(ge=1, le=100_000)] = 300
     send_gap_s: Annotated[float, Meta(ge=0, le=600)] = 6
-    quiet_from: Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")] = "21:00"
-    quiet_until: Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")] = "05:30"
+    quiet_from: TimeOfDay = "21:00"
+    quiet_until: TimeOfDay = "05:30"
 
 
 class Store(Section, frozen=True):
@@ -138,7 +152,9 @@ class Store(Section, frozen=True):
 class Upstream(Section, frozen=True):
     """The portal; the bearer key is the credential ``portal-key``."""
 
-    url: Annotated[str, Meta(pattern=r"^https://[^\s]+[^/]$")]
+    url: Annotated[
+        str, Meta(pattern=r"^https://[^\s]+[^/]\Z", description="an https:// address without a closing slash")
+    ]
     sink: Literal["https"] = "https"
     ca_file: str = ""
     connect_timeout_s: Annotated[float, Meta(ge=1, le=60)] = 5
