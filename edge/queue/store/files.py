@@ -1,0 +1,186 @@
+"""The files of the store: opening, checking, setting a damaged one aside, the ballast, migrating in a child process.
+
+Errors::
+
+    StoreError
+    ├── StoreFull          the disk or the size bound is reached (the operator frees space; the queue still drains)
+    ├── StoreCorrupt       SQLite found damage while running (a restart sets the file aside)
+    └── StoreUnavailable   the file cannot be opened or was written by a newer version (the operator)
+
+Salvaging the rows that still read from a file set aside is not done here: it stays complete on disk for that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import os
+import sqlite3
+import sys
+from pathlib import Path
+
+log = logging.getLogger("edge.queue.store")
+
+MIGRATIONS = Path(__file__).with_name("migrations")
+_BUSY_MS = 5_000
+_JOURNAL_BYTES = 4_194_304
+_PRIMARY = 0xFF
+
+
+class StoreError(Exception):
+    """Anything the store itself has to say."""
+
+
+class StoreFull(StoreError):
+    """New work is refused: the disk or the configured bound is reached."""
+
+
+class StoreCorrupt(StoreError):
+    """The file is damaged."""
+
+
+class StoreUnavailable(StoreError):
+    """The file cannot be used at all; the message says why and what to do."""
+
+
+def is_corrupt(error: Exception) -> bool:
+    """Whether SQLite's error means a damaged file (SQLITE_CORRUPT, SQLITE_NOTADB)."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & _PRIMARY in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection with the store's pragmas: WAL, synchronous=FULL, foreign keys; transactions are explicit."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.row_factory = sqlite3.Row
+    for pragma in (
+        f"busy_timeout = {_BUSY_MS}",
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+        f"journal_size_limit = {_JOURNAL_BYTES}",
+        "cache_size = -1024",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+    return connection
+
+
+def check(path: Path) -> Path | None:
+    """Make sure of a healthy file at `path` (created 0600 if absent); where a damaged one was set aside to, or None.
+
+    Raises `StoreUnavailable` when it cannot be opened for another reason than damage.
+    """
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise StoreUnavailable(
+            f"cannot open {path}: {error.strerror}; check state_dir, store.path and who owns them"
+        ) from error
+    try:
+        connection = connect(path)
+        try:
+            verdict = [str(row[0]) for row in connection.execute("PRAGMA quick_check(10)")]
+        finally:
+            connection.close()
+    except sqlite3.DatabaseError as error:
+        if not is_corrupt(error):
+            raise StoreUnavailable(f"cannot use {path}: {error}; is another program holding it?") from error
+        verdict = [str(error)]
+    if verdict == ["ok"]:
+        return None
+    aside = _set_aside(path)
+    log.error("%s is damaged (%s): set aside as %s, a new one is started", path, verdict[0], aside)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    return aside
+
+
+def _set_aside(path: Path) -> Path:
+    number = 1
+    while (aside := path.with_name(f"{path.name}.corrupt-{number}")).exists():
+        number += 1
+    # The log goes first: a main file at its place without its log would look whole.
+    for suffix in ("-wal", "-shm", ""):
+        part = path.with_name(path.name + suffix)
+        if part.exists():
+            part.rename(aside.with_name(aside.name + suffix))
+    sync_directory(path.parent)
+    return aside
+
+
+def sync_directory(directory: Path) -> None:
+    """Make renames and new names in `directory` durable (fsync(2) on the directory)."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def known_migrations() -> list[Path]:
+    """The numbered migration files of this version, in order."""
+    return sorted(MIGRATIONS.glob("[0-9][0-9][0-9][0-9]_*.sql"))
+
+
+def applied(connection: sqlite3.Connection) -> set[str]:
+    """Names of the migrations that a database records as applied."""
+    if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'migration'").fetchone() is None:
+        return set()
+    return {str(row[0]) for row in connection.execute("SELECT name FROM migration")}
+
+
+def pending(path: Path) -> bool:
+    """Whether the file's recorded migrations differ from those of this version (newer ones included)."""
+    connection = connect(path)
+    try:
+        return applied(connection) != {file.stem for file in known_migrations()}
+    finally:
+        connection.close()
+
+
+async def migrate(path: Path) -> None:
+    """Run `python -m edge.queue.store.migrate` on `path`, so that its libraries never enter this process."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "edge.queue.store.migrate", str(path)),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    done, complaint = await process.communicate()
+    if process.returncode != 0:
+        raise StoreUnavailable(complaint.decode(errors="replace").strip() or f"migrating {path} failed")
+    for line in done.decode(errors="replace").splitlines():
+        log.info("%s", line)
+
+
+class Ballast:
+    """A file of real blocks beside the database, given back when the disk is full so that the queue can drain."""
+
+    def __init__(self, path: Path, max_mbyte: int) -> None:
+        self.path = path.with_name(f"{path.name}.ballast")
+        self._bytes = min(_JOURNAL_BYTES, max_mbyte * 1_000_000 // 8)
+        self._kept = False
+
+    def keep(self) -> bool:
+        """Make sure the ballast is there; False while the disk has no room for it."""
+        if self._kept:
+            return True
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.posix_fallocate(descriptor, 0, self._bytes)
+        except OSError as error:
+            self.path.unlink()
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            return False
+        finally:
+            os.close(descriptor)
+        self._kept = True
+        return True
+
+    def release(self) -> bool:
+        """Give the blocks back; False when they were given back before."""
+        if not self._kept:
+            return False
+        self.path.unlink(missing_ok=True)
+        self._kept = False
+        return True
