@@ -1,0 +1,142 @@
+"""The desk: requests typed in at the village office, each accepted once however often the desk sends it.
+
+The Idempotency-Key, a fingerprint of the body and the request are written in one transaction; the answer comes after it
+is durable (draft-ietf-httpapi-idempotency-key-header: the same key with another body is a mistake of the client).
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from edge import step
+from edge.clock import Clock
+from edge.events import Announce, RequestAccepted
+from edge.queue.request import Request, uuid7
+from edge.queue.store.database import Store, StoreFull
+from edge.queue.store.requests import Requests
+
+__all__ = ["Accepted", "Desk", "KeyReused", "NewRequest", "StoreFull", "UnknownLetter"]
+
+Sixteen = Annotated[str, Meta(pattern=r"^([0-9]{16})?$")]
+Line = r"^[^\x00-\x1f\x7f]*$"
+
+
+class NewRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the desk sends. Only LAHIR may come without a NIK (the child has none yet)."""
+
+    letter: Annotated[str, Meta(pattern=r"^[A-Z]{2,12}$")]
+    nik: Sixteen
+    name: Annotated[str, Meta(min_length=2, max_length=100, pattern=Line)]
+    kk: Sixteen = ""
+    phone: Annotated[str, Meta(pattern=r"^(\+[1-9][0-9]{7,14})?$")] = ""
+    rt: Annotated[int, Meta(ge=1, le=999)] | None = None
+    rw: Annotated[int, Meta(ge=1, le=999)] | None = None
+    purpose: Annotated[str, Meta(max_length=200, pattern=Line)] = ""
+
+    def __post_init__(self) -> None:
+        if not self.nik and self.letter != "LAHIR":
+            raise ValueError("nik: 16 digits are needed for every letter but LAHIR")
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A durable request; `created` is False when this key had made it before."""
+
+    request: Request
+    created: bool
+
+
+class KeyReused(Exception):
+    """The Idempotency-Key came before with another body."""
+
+
+class UnknownLetter(Exception):
+    """The letter is none of those this village issues."""
+
+
+class Desk:
+    """Accepts requests of the desk into `store`; `letters` are the known keys (empty: any)."""
+
+    def __init__(
+        self,
+        store: Store,
+        requests: Requests,
+        *,
+        clock: Clock,
+        announce: Announce,
+        letters: Collection[str] = (),
+    ) -> None:
+        self._store = store
+        self._requests = requests
+        self._clock = clock
+        self._announce = announce
+        self._letters = letters
+
+    async def submit(self, new: NewRequest, *, idempotency_key: str) -> Accepted:
+        """Make the request durable, or find the one that this key made.
+
+        Raises `KeyReused`, `UnknownLetter`, `StoreFull`, and ValueError for a key not of 1 to 200 characters.
+        """
+        if not 1 <= len(idempotency_key) <= 200:
+            raise ValueError("Idempotency-Key: 1 to 200 characters are needed")
+        if self._letters and new.letter not in self._letters:
+            raise UnknownLetter(f"letter {new.letter}: allowed are {', '.join(sorted(self._letters))}")
+        accepted = await self._store.write(lambda conn: self._accept(conn, new, idempotency_key))
+        step.passed("desk.committed")
+        if accepted.created:
+            self._announce(RequestAccepted("desk", new.letter))
+        return accepted
+
+    async def get(self, identifier: str) -> Request | None:
+        """The request with this id, or None."""
+        return await self._store.read(lambda conn: self._requests.get(conn, identifier))
+
+    def _accept(self, conn: sqlite3.Connection, new: NewRequest, idempotency_key: str) -> Accepted:
+        key = self._requests.seal.digest(idempotency_key, "idempotency-key")
+        fingerprint = self._requests.seal.digest(msgspec.json.encode(new).decode(), "idempotency-body")
+        known = conn.execute("SELECT fingerprint, request FROM idempotency WHERE key = ?", (key,)).fetchone()
+        if known is not None:
+            return self._known(conn, known, fingerprint)
+        now = self._clock.wall()
+        request = self._requests.add(conn, self._request(conn, new, now), now=now)
+        conn.execute("INSERT INTO idempotency VALUES (?, ?, ?, ?)", (key, fingerprint, request.id, now))
+        step.passed("desk.before_commit")
+        return Accepted(request, created=True)
+
+    def _known(self, conn: sqlite3.Connection, row: sqlite3.Row, fingerprint: bytes) -> Accepted:
+        if not secrets.compare_digest(row["fingerprint"], fingerprint):
+            raise KeyReused("this Idempotency-Key came before with another body: use a new key for a new request")
+        request = self._requests.get(conn, row["request"])
+        if request is None:
+            raise KeyError(row["request"])
+        return Accepted(request, created=False)
+
+    def _request(self, conn: sqlite3.Connection, new: NewRequest, now: float) -> Request:
+        return Request(
+            id=uuid7(int(now * 1000), secrets.randbits(74)),
+            ticket=self._requests.new_ticket(conn),
+            letter=new.letter,
+            source="desk",
+            state="received",
+            version=1,
+            nik=new.nik,
+            kk=new.kk,
+            name=new.name,
+            phone=new.phone,
+            rt=new.rt,
+            rw=new.rw,
+            purpose=new.purpose,
+            missing=tuple(_missing(new)),
+        )
+
+
+def _missing(new: NewRequest) -> list[str]:
+    wanted = {"SKTM": "purpose", "USAHA": "purpose", "RAMAI": "event"}.get(new.letter)
+    return [wanted] if wanted and not new.purpose else []
