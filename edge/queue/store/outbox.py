@@ -79,8 +79,12 @@ def claim(conn: sqlite3.Connection, seal: Seal, *, limit: int, now: float, most_
         """,
         {"now": now, "most": most_wait_s, "limit": limit},
     ).fetchall()
-    rows = [Row(*tuple(row)[:-1], seal.open(row["payload"], f"outbox:{row['event']}").encode()) for row in found]
-    return sorted(rows, key=lambda row: row.seq)
+    return sorted((_read(seal, row) for row in found), key=lambda row: row.seq)
+
+
+def _read(seal: Seal, row: sqlite3.Row) -> Row:
+    payload = seal.open(row["payload"], f"outbox:{row['event']}").encode()
+    return Row(row["seq"], row["event"], row["request"], row["kind"], row["attempts"], row["created_at"], payload)
 
 
 def settle(conn: sqlite3.Connection, row: Row, state: str, *, now: float, error: str = "") -> bool:
