@@ -41,6 +41,7 @@ _SNAPSHOT_MOST = 8 << 20
 _PROBLEM_MOST = 16 << 10
 _FOR_GOOD = frozenset({400, 403, 409, 422})
 _JSON = ("application/json",)
+_PROBLEM = ("application/problem+json",)
 
 Identifier = Annotated[str, Meta(min_length=1, max_length=64)]
 
@@ -178,6 +179,7 @@ class HttpsSink:
                 data=None if json is None else msgspec.json.encode(json),
                 params=params,
                 headers={"Content-Type": "application/json", **(headers or {})},
+                timeout=self._timeout(float((params or {}).get("wait", 0))),
                 allow_redirects=False,
             ) as response:
                 body = await _bounded(response, most)
@@ -189,21 +191,20 @@ class HttpsSink:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return Retry(f"no connection to the portal ({type(error).__name__})")
 
+    def _timeout(self, wait_s: float) -> aiohttp.ClientTimeout:
+        # A long poll holds its answer for `wait_s`: a read shorter than that would never see one.
+        settings = self._settings
+        read = max(settings.read_timeout_s, wait_s + 5 if wait_s else 0)
+        connect = settings.connect_timeout_s
+        return aiohttp.ClientTimeout(total=connect + read, sock_connect=connect, sock_read=read)
+
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            settings = self._settings
-            # The long poll holds its answer for `wait_s`: a read shorter than that would never see one.
-            read = max(settings.read_timeout_s, settings.wait_s + 5 if settings.wait_s else 0)
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(ssl=self._tls, limit=16, socket_factory=_socket),
-                timeout=aiohttp.ClientTimeout(
-                    total=settings.connect_timeout_s + read,
-                    sock_connect=settings.connect_timeout_s,
-                    sock_read=read,
-                ),
                 headers={
                     "Authorization": f"Bearer {self._key}",
-                    "Accept": "application/json, application/problem+json",
+                    "Accept": ", ".join((*_JSON, *_PROBLEM)),
                 },
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=True,
@@ -256,7 +257,7 @@ def _refusal(answer: _Answer | Retry, parcel: Parcel | None = None) -> Dead | Re
         return answer
     if answer.status == 401:
         return Unauthorised("401: the portal refuses the key")
-    if answer.status in _FOR_GOOD and answer.content_type == "application/problem+json":
+    if answer.status in _FOR_GOOD and answer.content_type in (*_PROBLEM, *_JSON):
         return Dead(f"{answer.status} {_detail(answer.body, parcel)}".strip())
     after = retry.retry_after(answer.retry_after, now=time.time())
     if answer.status < 400:

@@ -123,13 +123,10 @@ class Requests:
             return "cancelled"
         if request.state in lifecycle.CLOSED:
             raise lifecycle.IllegalTransition(f"a request that is {request.state} cannot be cancelled")
-        asked = conn.execute(
-            "SELECT 1 FROM outbox WHERE request = ? AND kind = 'cancel_requested'", (identifier,)
-        ).fetchone()
-        if asked is None:
-            outbox.put(
-                conn, self.seal, identifier, "cancel_requested", json.dumps({"request": identifier, "by": by}), now=now
-            )
+        asked = "SELECT 1 FROM outbox WHERE request = ? AND kind = 'cancel_requested'"
+        if conn.execute(asked, (identifier,)).fetchone() is None:
+            content = json.dumps({"request": identifier, "by": by})
+            outbox.put(conn, self.seal, identifier, "cancel_requested", content, now=now)
         return "asked"
 
     def new_ticket(self, conn: sqlite3.Connection) -> str:
