@@ -1,0 +1,137 @@
+"""One uplink in real namespaces: device `pde0` here, the provider's gateway and four targets in namespace `pde`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from edge import config
+from edge.clock import SystemClock
+from edge.events import Event
+from edge.health import Health
+from edge.monitor.verdict import Verdict
+from edge.monitor.watcher import Watcher
+
+DEVICE, GATEWAY, BOX = "pde0", "10.91.0.1", "10.91.0.2"
+TARGETS = ("198.51.100.1", "198.51.100.2", "198.51.100.3", "198.51.100.4")
+TABLE = "1091"
+
+
+def sh(command: str, *, check: bool = True) -> str:
+    """Run `command` (no shell); its standard output."""
+    done = subprocess.run(command.split(), check=False, capture_output=True, text=True)
+    if check and done.returncode:
+        raise AssertionError(f"{command}: {done.stderr.strip()}")
+    return done.stdout
+
+
+class Line:
+    """The line to the provider, and what can befall it."""
+
+    def build(self) -> None:
+        sh("ip netns add pde")
+        sh("ip -n pde link set lo up")
+        for target in TARGETS:
+            sh(f"ip -n pde addr add {target}/32 dev lo")
+        sh(f"ip rule add oif {DEVICE} lookup {TABLE}")
+        self.plug()
+
+    def raze(self) -> None:
+        sh("ip netns del pde", check=False)
+        sh(f"ip link del {DEVICE}", check=False)
+        sh(f"ip rule del oif {DEVICE} lookup {TABLE}", check=False)
+
+    def plug(self) -> None:
+        """Make the device (each time with another ifindex), address it and set its policy route."""
+        sh(f"ip link add {DEVICE} type veth peer name box netns pde")
+        sh(f"ip addr add {BOX}/24 dev {DEVICE}")
+        sh(f"ip -n pde addr add {GATEWAY}/24 dev box")
+        sh(f"ip link set {DEVICE} up")
+        sh("ip -n pde link set box up")
+        sh(f"ip route replace default via {GATEWAY} dev {DEVICE} table {TABLE}")
+
+    def unplug(self) -> None:
+        sh(f"ip link del {DEVICE}")
+
+    def carrier(self, state: str) -> None:
+        sh(f"ip -n pde link set box {state}")
+
+    def drop(self, *matches: str) -> None:
+        """Let the provider drop the ICMP that matches any of `matches` (nft syntax)."""
+        rules = "\n".join(f"add rule inet fault input {match} drop" for match in matches)
+        text = f"add table inet fault\nadd chain inet fault input {{ type filter hook input priority 0; }}\n{rules}\n"
+        subprocess.run(["ip", "netns", "exec", "pde", "nft", "-f", "-"], input=text, text=True, check=True)
+
+    def heal(self) -> None:
+        sh("ip netns exec pde nft flush ruleset")
+
+
+class Scene:
+    """A running watcher and everything it told."""
+
+    def __init__(self, watcher: Watcher, health: Health, verdicts: list[tuple[float, Verdict]], events: list[Event]):
+        self.watcher, self.health, self.verdicts, self.events = watcher, health, verdicts, events
+
+    def raised(self) -> set[tuple[str, str]]:
+        return {(one.condition.code, one.subject) for one in self.health.current()}
+
+    async def until(self, level: str, *, cause: str | None = None, within_s: float) -> float:
+        """Wait for the verdict `level` (and `cause`); the seconds it took."""
+        began = time.monotonic()
+
+        def reached() -> bool:
+            verdict = self.watcher.verdict
+            return verdict.level == level and verdict.cause != "starting" and cause in (None, verdict.cause)
+
+        await eventually(reached, within_s, lambda: f"wanted {level} {cause}, told {self.verdicts}")
+        return time.monotonic() - began
+
+
+async def eventually(holds: Callable[[], bool], within_s: float, told: Callable[[], str] = str) -> None:
+    """Wait until `holds`, looking every 5 ms; fails after `within_s` seconds."""
+    deadline = time.monotonic() + within_s
+    while not holds():
+        assert time.monotonic() < deadline, f"not within {within_s} s: {told()}"
+        await asyncio.sleep(0.005)
+
+
+@asynccontextmanager
+async def watching(settings: config.Monitor, *, targets: tuple[str, ...] = TARGETS) -> AsyncIterator[Scene]:
+    """Run a watcher of the line; it must still run at the end."""
+    uplink = config.Uplink(
+        name="pde", device=DEVICE, gateway=GATEWAY, download_mbit=10, upload_mbit=10, targets=targets
+    )
+    clock, events, verdicts = SystemClock(), list[Event](), list[tuple[float, Verdict]]()
+    health = Health(clock.wall)
+    watcher = Watcher(
+        uplink,
+        1,
+        settings,
+        clock=clock,
+        announce=events.append,
+        health=health,
+        judged=lambda verdict: verdicts.append((clock.monotonic(), verdict)),
+    )
+    task = asyncio.create_task(watcher.run())
+    try:
+        yield Scene(watcher, health, verdicts, events)
+        assert not task.done(), "the watcher ended by itself"
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+@pytest.fixture
+def line() -> Iterator[Line]:
+    if "KAMPUNG_EDGE_SANDBOX" not in os.environ:
+        pytest.fail("lab tests build networks: run them by script/sandbox")
+    line = Line()
+    line.build()
+    yield line
+    line.raze()

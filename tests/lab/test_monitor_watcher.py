@@ -1,0 +1,153 @@
+"""The watcher on a real line: what befalls the line must become the right verdict in time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from edge import config
+from edge.events import ProbeAnswered, UplinkJudged
+from tests.lab.monitor_lab import DEVICE, GATEWAY, TARGETS, Line, eventually, line, sh, watching
+
+__all__ = ["line"]
+SETTINGS = config.Monitor(window_s=5, outage_s=1.5, fall_s=1, rise_s=2)
+
+
+async def test_healthy_line_is_up_and_told_once(line: Line) -> None:
+    """A line that answers must be up within a second, without loss, and announced exactly once."""
+    async with watching(SETTINGS) as scene:
+        await scene.until("up", within_s=1)
+        await asyncio.sleep(1.5)
+        verdict = scene.watcher.verdict
+        assert (verdict.loss, verdict.cause) == (0.0, "")
+        assert verdict.rtt_ms is not None
+        assert 0 < verdict.rtt_ms < 50
+        assert [type(e) for e in scene.events if not isinstance(e, ProbeAnswered)] == [UplinkJudged]
+        assert {e.target for e in scene.events if isinstance(e, ProbeAnswered)} == {*TARGETS, GATEWAY}
+        assert scene.raised() == set()
+
+
+async def test_silence_beyond_the_gateway_is_down(line: Line) -> None:
+    """A provider that is dead behind a living gateway must be told within the outage time and a second."""
+    async with watching(SETTINGS) as scene:
+        await scene.until("up", within_s=1)
+        line.drop("ip daddr 198.51.100.0/24")
+        took = await scene.until("down", cause="beyond-gateway", within_s=SETTINGS.outage_s + 1)
+        assert took >= 1, "declared before the outage time"
+        assert ("uplink-down", "pde") in scene.raised()
+        line.heal()
+        await scene.until("up", within_s=SETTINGS.outage_s + 1)
+        assert scene.raised() == set()
+
+
+async def test_silence_of_the_gateway_too_is_down(line: Line) -> None:
+    """A line that swallows everything must be down with the gateway named."""
+    async with watching(SETTINGS) as scene:
+        await scene.until("up", within_s=1)
+        await eventually(lambda: any(isinstance(e, ProbeAnswered) and e.target == GATEWAY for e in scene.events), 3)
+        line.drop("meta l4proto icmp")
+        await scene.until("down", cause="gateway", within_s=SETTINGS.outage_s + 1)
+
+
+async def test_carrier_loss_is_down_at_once(line: Line) -> None:
+    """A pulled cable must be down within half a second, and back once it answers again."""
+    async with watching(SETTINGS) as scene:
+        await scene.until("up", within_s=1)
+        line.carrier("down")
+        await scene.until("down", cause="carrier", within_s=0.5)
+        assert scene.watcher.verdict.loss == 1
+        line.carrier("up")
+        await scene.until("up", within_s=SETTINGS.outage_s + 1.5)
+
+
+async def test_flapping_carrier_is_seen_each_time(line: Line) -> None:
+    """A second change, whose netlink news the kernel holds back for a second, must be seen by reading."""
+    async with watching(config.Monitor(interval_ms=50, rise_s=0.1)) as scene:
+        await scene.until("up", within_s=1)
+        for _ in range(3):
+            line.carrier("down")
+            await scene.until("down", cause="carrier", within_s=0.5)
+            line.carrier("up")
+            await scene.until("up", within_s=1)
+
+
+async def test_loss_is_degraded_and_heals(line: Line) -> None:
+    """Thirty percent of loss must become degraded, lossy, never down, and up again once it ends."""
+    async with watching(SETTINGS) as scene:
+        await scene.until("up", within_s=1)
+        line.drop("numgen random mod 100 < 30")
+        await scene.until("degraded", cause="lossy", within_s=12)
+        assert ("uplink-degraded", "pde") in scene.raised()
+        line.heal()
+        await scene.until("up", within_s=SETTINGS.window_s + SETTINGS.rise_s + 3)
+        assert "down" not in [verdict.level for _, verdict in scene.verdicts]
+
+
+async def test_one_dead_target_of_four_stays_up(line: Line) -> None:
+    """A target that dies alone must be set aside, not bring the uplink down or degrade it."""
+    async with watching(SETTINGS) as scene:
+        await scene.until("up", within_s=1)
+        line.drop(f"ip daddr {TARGETS[2]}")
+        await eventually(lambda: scene.watcher.faulty == {TARGETS[2]}, 8)
+        await asyncio.sleep(SETTINGS.fall_s + 0.5)
+        assert [verdict.level for _, verdict in scene.verdicts] == ["up"]
+        assert scene.watcher.verdict.loss == 0
+
+
+async def test_device_that_returns_with_another_ifindex_recovers(line: Line) -> None:
+    """A USB adapter that re-enumerates must be told missing, then probed again through the new device."""
+    async with watching(SETTINGS) as scene:
+        await scene.until("up", within_s=1)
+        line.unplug()
+        await scene.until("down", cause="no-device", within_s=0.5)
+        assert ("device-missing", "pde") in scene.raised()
+        line.plug()
+        await scene.until("up", within_s=SETTINGS.outage_s + 1.5)
+        assert scene.raised() == set()
+
+
+async def test_device_replaced_in_a_blink_recovers(line: Line) -> None:
+    """A device replaced faster than anyone looks must not leave the probe on the dead one."""
+    async with watching(SETTINGS) as scene:
+        await scene.until("up", within_s=1)
+        line.unplug()
+        line.plug()
+        await scene.until("up", within_s=SETTINGS.outage_s + 1.5)
+        told = len(scene.events)
+        await eventually(lambda: any(isinstance(e, ProbeAnswered) and e.rtt_ms for e in scene.events[told:]), 2)
+
+
+async def test_device_absent_at_start_is_data(line: Line) -> None:
+    """A device that does not exist yet must be a condition and a verdict, and be used once it comes."""
+    line.unplug()
+    async with watching(SETTINGS) as scene:
+        await scene.until("down", cause="no-device", within_s=0.5)
+        line.plug()
+        await scene.until("up", within_s=SETTINGS.outage_s + 1.5)
+
+
+async def test_no_route_is_loss_not_a_crash(line: Line) -> None:
+    """Probes that the kernel refuses to send must count as lost and make the uplink down."""
+    async with watching(SETTINGS) as scene:
+        await scene.until("up", within_s=1)
+        sh(f"ip addr flush dev {DEVICE}")
+        await scene.until("down", within_s=SETTINGS.outage_s + 1)
+
+
+async def test_without_targets_the_gateway_is_judged(line: Line) -> None:
+    """An uplink without targets must be judged by its gateway and say so."""
+    async with watching(SETTINGS, targets=()) as scene:
+        await scene.until("up", cause="no-targets", within_s=1)
+        line.drop("meta l4proto icmp")
+        await scene.until("down", cause="gateway", within_s=SETTINGS.outage_s + 1)
+
+
+async def test_idle_costs_little(line: Line) -> None:
+    """Two healthy uplinks at the default pace must cost well under one percent of a core."""
+    async with watching(config.Monitor()) as first, watching(config.Monitor()) as second:
+        await first.until("up", within_s=1)
+        await second.until("up", within_s=1)
+        cpu, wall = time.process_time(), time.monotonic()
+        await asyncio.sleep(4)
+        share = (time.process_time() - cpu) / (time.monotonic() - wall)
+        assert share < 0.01, f"{share:.2%} of a core"
