@@ -1,0 +1,104 @@
+"""A provider's line: a veth whose two directions are rate-limited behind a provider's queue, and what goes wrong on it.
+
+The village's end is the box's device. The provider's end is a gateway namespace with the device ``line`` towards the
+village and one or more onward devices. Downloads queue at ``line``, uploads at the onward devices, so the box's own
+shaper is never the one that limits (tc-tbf(8)).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from edge.simulator import netns
+
+LINE = "line"
+QUEUE_BYTES = 256 * 1024
+_BURST_BYTES = 8 * 1024
+_DATAGRAM = bytes(1400)
+_NEIGHBOUR_MAC = "02:00:00:00:00:99"
+
+
+def veth(near: str, near_device: str, far: str, far_device: str, mtu: int = 1500) -> None:
+    """Join two namespaces by a pair of devices that pass single packets, never 64 kB super-packets."""
+    near_end = f"{near_device} netns {near} mtu {mtu}"
+    far_end = f"{far_device} netns {far} mtu {mtu}"
+    netns.run(*f"ip link add {near_end} type veth peer name {far_end}".split())
+    for namespace, device in ((near, near_device), (far, far_device)):
+        netns.ip(namespace, f"link set dev {device} gso_max_segs 1 up")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One provider's line. Rates in Mbit/s; `neighbour` is an unused address on the line, for cross traffic."""
+
+    name: str
+    device: str
+    gateway: str
+    onward: tuple[str, ...]
+    download_mbit: float
+    upload_mbit: float
+    neighbour: str
+
+    def open(self) -> None:
+        """Put the provider's queues and an empty fault table in place, and the neighbour on the line."""
+        self.set_rate(self.download_mbit, self.upload_mbit)
+        netns.ip(self.gateway, f"neigh replace {self.neighbour} lladdr {_NEIGHBOUR_MAC} dev {LINE} nud permanent")
+        self.heal()
+
+    def set_rate(self, download_mbit: float, upload_mbit: float) -> None:
+        """Set what the line carries from now on."""
+        rates = {LINE: download_mbit, **dict.fromkeys(self.onward, upload_mbit)}
+        for device, mbit in rates.items():
+            shape = f"rate {round(mbit * 1000)}kbit burst {_BURST_BYTES} limit {QUEUE_BYTES}"
+            netns.run(*f"tc -n {self.gateway} qdisc replace dev {device} root tbf {shape}".split())
+
+    def blackhole(self) -> None:
+        """Lose every packet silently beyond the gateway, which itself still answers: carrier and gateway look well."""
+        self._fault("forward", "drop")
+
+    def lose(self, percent: int) -> None:
+        """Lose `percent` of the packets, by chance, in both directions."""
+        self._fault("forward", f"numgen random mod 100 < {percent} drop")
+
+    def heal(self) -> None:
+        """Take every fault away and give the line its rates back."""
+        self._fault("forward", "accept")
+        self.set_rate(self.download_mbit, self.upload_mbit)
+
+    def _fault(self, hook: str, verdict: str) -> None:
+        netns.nft(
+            self.gateway,
+            "table ip fault",
+            "delete table ip fault",
+            "table ip fault {",
+            f"  chain fault {{ type filter hook {hook} priority 0; {verdict}; }}",
+            "}",
+        )
+
+
+@contextlib.asynccontextmanager
+async def crowd(line: Line, source: str, mbit: float) -> AsyncIterator[None]:
+    """Let a neighbour on the same line download `mbit` Mbit/s from namespace `source`, by UDP, for the body."""
+    task = asyncio.create_task(_pour(line, source, mbit))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def _pour(line: Line, source: str, mbit: float) -> None:
+    loop = asyncio.get_running_loop()
+    with netns.open_socket(source, kind=socket.SOCK_DGRAM) as sock:
+        sock.connect((line.neighbour, 9))
+        begun = loop.time()
+        for sent in itertools.count(1):
+            with contextlib.suppress(BlockingIOError, ConnectionRefusedError):
+                sock.send(_DATAGRAM)
+            due = begun + sent * len(_DATAGRAM) * 8 / (mbit * 1e6)
+            await asyncio.sleep(max(0.0, due - loop.time()))
