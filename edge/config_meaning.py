@@ -80,7 +80,7 @@ def _check_classes(config: Table, findings: Findings) -> None:
         used = [(f"{path}.uplinks[{place}]", uplink) for place, uplink in enumerate(listed, 1) if uplink]
         once(used, "stands in the list twice", "Remove one.", findings)
         for here, uplink in used:
-            if complete and uplink not in names:
+            if names and complete and uplink not in names:
                 findings.error(
                     here, f"{shown(uplink)} is no uplink of this file", f"Known: {', '.join(sorted(names))}."
                 )

@@ -44,7 +44,7 @@ def read_table(value: object, struct: type[msgspec.Struct], path: str, findings:
             if found is not _BAD:
                 table[name] = found
         elif field.required:
-            findings.error(here, "is missing", f"Write {allowed(field.type)}.")
+            findings.error(here, "is missing", f"Add it: {allowed(field.type)}.")
         else:
             table[name] = _default(field, here, findings)
     return table
@@ -100,7 +100,7 @@ def _read(value: object, kind: Any, path: str, findings: Findings) -> Any:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError:
         text = masked(value) if kind == Phone else shown(value)
-        findings.error(path, f"{text} is not {allowed(kind)}", f"Correct the value of {path.rpartition('.')[2]}.")
+        findings.error(path, f"{text} is not {allowed(kind)}", "Correct it; docs/configuration.md explains every key.")
         return _BAD
 
 
@@ -111,7 +111,7 @@ def _read_list(value: object, item: Any, metas: list[msgspec.Meta], path: str, f
         return _BAD
     for meta in metas:
         if len(value) < (meta.min_length or 0) or len(value) > (meta.max_length or len(value)):
-            findings.error(path, f"holds {len(value)}, wanted{_length([meta], '')}", f"Write {allowed(item)}.")
+            findings.error(path, f"has {len(value)} entries, wanted{_length([meta], '')}", "Add or remove entries.")
     read = [_read(entry, item, f"{path}[{number}]", findings) for number, entry in enumerate(value, 1)]
     return read if _is_struct(_unwrap(item)[0]) else [None if entry is _BAD else entry for entry in read]
 
