@@ -30,7 +30,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What the outbox holds: rows that wait, the oldest's time of writing, dead letters, the earliest next try."""
+    """What the outbox holds: rows that wait, the oldest's time of writing, dead letters, the earliest time of a next try."""
 
     waiting: int
     oldest: float | None
@@ -121,11 +121,12 @@ def withdraw(conn: sqlite3.Connection, request: str, *, now: float) -> bool:
     return True
 
 
-def backlog(conn: sqlite3.Connection) -> Backlog:
+def backlog(conn: sqlite3.Connection, *, now: float) -> Backlog:
     """Counts by the partial indexes; call it after work was done, not at a scrape."""
     waiting, oldest, next_try, failing = conn.execute(
-        "SELECT count(*), min(created_at), min(CASE WHEN state = 'pending' THEN not_before END), "
-        "coalesce(max(attempts > 0), 0) FROM outbox WHERE state IN ('pending', 'leased')"
+        "SELECT count(*), min(created_at), min(CASE WHEN state = 'pending' AND not_before > ? THEN not_before END), "
+        "coalesce(max(attempts > 0), 0) FROM outbox WHERE state IN ('pending', 'leased')",
+        (now,),
     ).fetchone()
     (dead,) = conn.execute("SELECT count(*) FROM outbox WHERE state = 'dead'").fetchone()
     return Backlog(waiting, oldest, dead, next_try, bool(failing))

@@ -1,0 +1,128 @@
+"""Status down: a page of changes and the cursor after it in one transaction, each change applied once and in order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Callable, Sequence
+
+from edge import step
+from edge.clock import Clock
+from edge.events import Announce, StatusReceived
+from edge.queue import lifecycle
+from edge.queue.contact import Contact
+from edge.queue.request import Request
+from edge.queue.sink import Change, Changes, Retry, Sink, Unauthorised
+from edge.queue.store import audit, changes
+from edge.queue.store.database import Store, StoreFull
+from edge.queue.store.requests import Requests
+
+log = logging.getLogger("edge.queue.receiver")
+
+OnChange = Callable[[sqlite3.Connection, Request, Change], None]
+
+_CHUNK = 50
+_QUICK_S = 1.0
+_EMPTY_REST_S = 5.0
+_FULL_REST_S = 10.0
+
+
+class Receiver:
+    """Brings changes down from `sink`; `on_change` runs in the transaction of each one that is applied."""
+
+    def __init__(
+        self,
+        store: Store,
+        requests: Requests,
+        sink: Sink,
+        contact: Contact,
+        *,
+        clock: Clock,
+        announce: Announce,
+        on_change: OnChange,
+    ) -> None:
+        self._store = store
+        self._requests = requests
+        self._sink = sink
+        self._contact = contact
+        self._clock = clock
+        self._announce = announce
+        self._on_change = on_change
+
+    async def run(self) -> None:
+        """Receive until cancelled."""
+        cursor = await self._store.read(changes.cursor)
+        while True:
+            await self._contact.unpaused()
+            started = self._clock.monotonic()
+            answer = await self._contact.unless_hurried(self._sink.changes(cursor))
+            if isinstance(answer, Changes):
+                cursor = await self._take(answer, cursor)
+                if not answer.changes and self._clock.monotonic() - started < _QUICK_S:
+                    await self._contact.rest(_EMPTY_REST_S)
+            elif isinstance(answer, Unauthorised):
+                self._contact.refused(answer)
+            elif isinstance(answer, Retry):
+                await self._contact.rest(self._contact.failed("down", answer))
+
+    async def _take(self, page: Changes, cursor: str) -> str:
+        """Make a page durable and return the cursor to go on from."""
+        self._contact.answered("down")
+        self._contact.well("down")
+        if not page.changes and not page.unreadable and page.cursor == cursor:
+            return cursor
+        step.passed("changes.received")
+        try:
+            for start in range(0, max(1, len(page.changes)), _CHUNK):
+                part = page.changes[start : start + _CHUNK]
+                last = start + _CHUNK >= len(page.changes)
+                await self._commit(part, page if last else None)
+        except StoreFull as full:
+            log.error("status changes wait: %s", full)
+            await asyncio.sleep(_FULL_REST_S)
+            return cursor
+        return page.cursor
+
+    async def _commit(self, part: Sequence[Change], ends: Changes | None) -> None:
+        """Apply a part of a page; with its last part goes the cursor."""
+        states = await self._store.write(lambda conn: self._apply_all(conn, part, ends))
+        step.passed("changes.committed")
+        for state in states:
+            self._announce(StatusReceived(state))
+
+    def _apply_all(self, conn: sqlite3.Connection, part: Sequence[Change], ends: Changes | None) -> list[str]:
+        now = self._clock.wall()
+        states = [change.state for change in part if self._apply(conn, change, now=now)]
+        if ends is not None:
+            changes.set_cursor(conn, ends.cursor)
+            if ends.unreadable:
+                audit.record(conn, "change-unreadable", "portal", f"{ends.unreadable} events skipped", now=now)
+        step.passed("changes.before_commit")
+        return states
+
+    def _apply(self, conn: sqlite3.Connection, change: Change, *, now: float) -> bool:
+        if changes.seen(conn, change.event):
+            return False
+        became = self._became(conn, change, now=now)
+        changes.record(conn, change, became, now=now)
+        if became in ("unknown", "illegal"):
+            log.warning("a change from the portal is skipped as %s: %r", became, change)
+            audit.record(conn, f"change-{became}", change.request, f"to {change.state}", now=now)
+        return became == "applied"
+
+    def _became(self, conn: sqlite3.Connection, change: Change, *, now: float) -> changes.Became:
+        request = self._requests.get(conn, change.request)
+        if request is None:
+            return "unknown"
+        if change.version <= changes.portal_version(conn, change.request):
+            return "stale"
+        if request.state == "received" and lifecycle.legal("forwarded", change.state, by="portal"):
+            # The answer to our PUT was lost: that the portal speaks of the request proves that it has it.
+            request = self._requests.move(conn, request.id, "forwarded", by="portal-change", now=now)
+        if not lifecycle.legal(request.state, change.state, by="portal"):
+            return "illegal"
+        after = self._requests.move(conn, request.id, change.state, by="portal", now=now, why=change.why)
+        changes.set_portal_version(conn, request.id, change.version)
+        self._on_change(conn, after, change)
+        return "applied"
