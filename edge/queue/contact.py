@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from edge.clock import Clock
 from edge.config import Upstream
@@ -94,13 +94,18 @@ class Contact:
             self._hurried = asyncio.get_running_loop().create_future()
         hurried = self._hurried
         task = asyncio.ensure_future(work)
+        either: set[asyncio.Future[Any]] = {task, hurried}
         try:
-            await asyncio.wait({task, hurried}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         finally:
             if not task.done():
                 task.cancel()
                 await asyncio.wait({task})
-        return None if task.cancelled() else task.result()
+        if task.cancelled():
+            return None
+        result = task.result()
+        # What ended together with the old connections says nothing of the new ones; every call may be repeated.
+        return None if hurried.done() else result
 
 
 async def _wait(seconds: float, event: asyncio.Event | None) -> None:

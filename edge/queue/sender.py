@@ -1,4 +1,4 @@
-"""Requests up: claim -> sink -> record, each step durable, so that a crash anywhere repeats a call but loses nothing."""
+"""Requests up: claim -> sink -> record, each step durable: a crash anywhere repeats a call but loses nothing."""
 
 from __future__ import annotations
 
@@ -125,12 +125,15 @@ class Sender:
             outbox.settle(conn, row, "dead", now=now, error=outcome.detail)
             audit.record(conn, "dead-letter", row.request, f"{row.kind}: {outcome.detail}", now=now)
         else:
-            waits = isinstance(outcome, Retry) and outcome is not _HURRIED
-            later = self._contact.delay(row.attempts, outcome) if waits else 0.0
-            outbox.postpone(conn, row, not_before=now + later, error=outcome.detail)
+            outbox.postpone(conn, row, not_before=now + self._wait(row, outcome), error=outcome.detail)
         if recovered:
             outbox.hurry(conn)
         step.passed("outbox.before_commit")
+
+    def _wait(self, row: outbox.Row, outcome: Retry | Unauthorised) -> float:
+        if isinstance(outcome, Unauthorised) or outcome is _HURRIED:
+            return 0.0
+        return self._contact.delay(row.attempts, outcome)
 
     def _hand_over(self, conn: sqlite3.Connection, identifier: str, *, now: float) -> None:
         """From here on the portal owns the request, unless a change of its own said so before."""

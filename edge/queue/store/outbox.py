@@ -30,7 +30,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What the outbox holds: rows that wait, the oldest's time of writing, dead letters, the earliest time of a next try."""
+    """What the outbox holds: rows that wait, the oldest's time of writing, dead letters, the earliest next try."""
 
     waiting: int
     oldest: float | None
