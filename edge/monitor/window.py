@@ -214,7 +214,7 @@ class Window:
         for record in self._latest():
             if record.target == self.gateway and (record.decided or now - record.sent_at >= GATEWAY_PATIENCE_S):
                 return True if record.rtt_ms is not None else (False if self._gateway_known else None)
-        return False if self._gateway_known else None
+        return None
 
     def _latest(self) -> Iterable[_Record]:
         return reversed(self._records.values())

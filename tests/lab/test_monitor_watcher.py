@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 
+import pytest
+
 from edge import config
 from edge.events import ProbeAnswered, UplinkJudged
 from tests.lab.monitor_lab import DEVICE, GATEWAY, TARGETS, Line, eventually, line, sh, watching
@@ -13,7 +15,8 @@ __all__ = ["line"]
 SETTINGS = config.Monitor(window_s=5, outage_s=1.5, fall_s=1, rise_s=2)
 
 
-async def test_healthy_line_is_up_and_told_once(line: Line) -> None:
+@pytest.mark.usefixtures("line")
+async def test_healthy_line_is_up_and_told_once() -> None:
     """A line that answers must be up within a second, without loss, and announced exactly once."""
     async with watching(SETTINGS) as scene:
         await scene.until("up", within_s=1)
@@ -126,7 +129,8 @@ async def test_device_absent_at_start_is_data(line: Line) -> None:
         await scene.until("up", within_s=SETTINGS.outage_s + 1.5)
 
 
-async def test_no_route_is_loss_not_a_crash(line: Line) -> None:
+@pytest.mark.usefixtures("line")
+async def test_no_route_is_loss_not_a_crash() -> None:
     """Probes that the kernel refuses to send must count as lost and make the uplink down."""
     async with watching(SETTINGS) as scene:
         await scene.until("up", within_s=1)
@@ -142,7 +146,8 @@ async def test_without_targets_the_gateway_is_judged(line: Line) -> None:
         await scene.until("down", cause="gateway", within_s=SETTINGS.outage_s + 1)
 
 
-async def test_idle_costs_little(line: Line) -> None:
+@pytest.mark.usefixtures("line")
+async def test_idle_costs_little() -> None:
     """Two healthy uplinks at the default pace must cost well under one percent of a core."""
     async with watching(config.Monitor()) as first, watching(config.Monitor()) as second:
         await first.until("up", within_s=1)
