@@ -1,8 +1,239 @@
-"""The command line: thin commands, each calls one room."""
+"""The command line: thin commands, each calls one room. Rooms are imported only by the command that needs them."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from edge import __version__
 
-@click.group()
+if TYPE_CHECKING:
+    from edge.config import Config
+    from edge.config_problem import Problem
+
+EXIT_FAILED = 1
+EXIT_CONFIGURATION = 2
+EXIT_PRIVILEGE = 3
+EXIT_ALREADY_RUNNING = 4
+
+_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+_FILE = click.Path(path_type=Path, dir_okay=True)
+_SECRET = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
+_config = click.option("--config", "path", type=_FILE, required=True, metavar="FILE", help="The configuration file.")
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output, for programs.")
+
+
+@click.group(context_settings=_SETTINGS)
 def main() -> None:
-    """Keep a village office online."""
+    """Keep a village office online: two uplinks, fair WiFi, an SMS Center and a durable request queue.
+
+    \b
+    Example: kampung-edge check-config /etc/kampung-edge/kampung-edge.toml
+    """
+
+
+@main.command()
+def version() -> None:
+    """Print the version.
+
+    \b
+    Example: kampung-edge version
+    """
+    click.echo(f"kampung-edge {__version__}")
+
+
+@main.command("check-config")
+@click.argument("path", type=_FILE, metavar="FILE")
+@_json
+def check_config(path: Path, as_json: bool) -> None:
+    """Report every mistake in FILE at once; exit 2 when there is an error, 0 when there are only warnings or none.
+
+    \b
+    Example: kampung-edge check-config /etc/kampung-edge/kampung-edge.toml
+    """
+    from edge.config_check import check
+
+    problems = check(path)
+    broken = any(problem.severity == "error" for problem in problems)
+    if as_json:
+        _print_json({"file": str(path), "ok": not broken, "problems": [_as_dict(problem) for problem in problems]})
+    else:
+        _show(problems)
+        if not broken:
+            click.echo(f"{path}: good")
+    sys.exit(EXIT_CONFIGURATION if broken else 0)
+
+
+@main.command()
+@_config
+def run(path: Path) -> None:
+    """Run the daemon in the foreground until SIGTERM or SIGINT; SIGHUP reloads the configuration.
+
+    \b
+    Example: kampung-edge run --config /etc/kampung-edge/kampung-edge.toml
+    """
+    from edge.daemon import main as run_daemon
+
+    sys.exit(run_daemon(path))
+
+
+@main.command()
+@_config
+@_json
+def plan(path: Path, as_json: bool) -> None:
+    """Show what the daemon would change in this machine's network, and why; changes nothing.
+
+    \b
+    Example: kampung-edge plan --config /etc/kampung-edge/kampung-edge.toml
+    """
+    from edge.traffic import operator
+
+    config = _load(path)
+    with _refusals():
+        changes = operator.plan(config)
+    if as_json:
+        _print_json([{"action": change.action, "what": change.what, "why": change.why} for change in changes])
+        return
+    for change in changes:
+        click.echo(f"{_action(change.action)} {change.what}  ({change.why})")
+    click.echo(f"{len(changes)} changes" if changes else "nothing to change")
+
+
+@main.command()
+@_config
+def teardown(path: Path) -> None:
+    """Remove every trace of the daemon from this machine's network, and nothing else; stop the daemon first.
+
+    \b
+    Example: kampung-edge teardown --config /etc/kampung-edge/kampung-edge.toml
+    """
+    from edge.traffic import operator
+
+    config = _load(path)
+    with _refusals(), _alone(config):
+        removed = operator.teardown(config)
+    click.echo(f"removed {removed}" if removed else "nothing to remove")
+
+
+@main.command()
+@_config
+def guard(path: Path) -> None:
+    """Deny guests, then turn forwarding on: for root, at boot, before the network is up.
+
+    \b
+    Example: kampung-edge guard --config /etc/kampung-edge/kampung-edge.toml
+    """
+    from edge.traffic import operator
+
+    config = _load(path)
+    with _refusals():
+        operator.guard(config)
+
+
+@main.command()
+@click.option("--smoke", is_flag=True, help="No terminal, no menu: drive one of each and print one line of JSON.")
+def demo(smoke: bool) -> None:
+    """Build a virtual village, run the real daemon in it, and offer a menu of troubles.
+
+    \b
+    Example: kampung-edge demo
+             kampung-edge demo --smoke
+    """
+    from edge.simulator.demo import main as run_demo
+
+    sys.exit(run_demo(smoke))
+
+
+@main.command()
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False), metavar="DIRECTORY")
+@click.option("--portal-key-file", type=_SECRET, metavar="FILE", help="The key the regency gave; - is standard input.")
+@click.option("--sim-pin-file", type=_SECRET, metavar="FILE", help="The SIM's PIN, where it has one.")
+@_json
+def keys(directory: Path, portal_key_file: Path | None, sim_pin_file: Path | None, as_json: bool) -> None:
+    """Write the daemon's secrets into DIRECTORY: desk-key and store-key new, portal-key as given or asked for.
+
+    What is there already stays. Keep a copy of store-key elsewhere: without it the store cannot be read.
+
+    \b
+    Example: kampung-edge keys /etc/kampung-edge/keys --portal-key-file portal-key.txt
+    """
+    from edge import keys as secrets
+
+    with _refusals():
+        given = {}
+        for name, file in (("portal-key", portal_key_file), ("sim-pin", sim_pin_file)):
+            if file is not None:
+                given[name] = secrets.read_given(file)
+            elif name == "portal-key" and sys.stdin.isatty() and not (directory / name).exists():
+                given[name] = secrets.clean(click.prompt("The portal's key", hide_input=True, default="", err=True))
+        made = secrets.make(directory, given)
+    if as_json:
+        _print_json({"directory": str(directory), "files": made})
+        return
+    for name, what in made.items():
+        click.echo(f"{directory / name}: {what}")
+
+
+def _load(path: Path) -> Config:
+    from edge.config_check import read
+
+    config, problems = read(path)
+    if config is None:
+        _show([problem for problem in problems if problem.severity == "error"])
+        sys.exit(EXIT_CONFIGURATION)
+    return config
+
+
+def _show(problems: list[Problem]) -> None:
+    for problem in problems:
+        severity = click.style(problem.severity, fg="red" if problem.severity == "error" else "yellow", bold=True)
+        click.echo(f"{severity}: {problem.where}: {problem.message}. {problem.remedy}", err=True)
+
+
+def _as_dict(problem: Problem) -> dict[str, str]:
+    return {name: getattr(problem, name) for name in ("severity", "where", "message", "remedy")}
+
+
+def _action(action: str) -> str:
+    return click.style(f"{action:7}", fg={"add": "green", "remove": "red"}.get(action, "yellow"))
+
+
+def _print_json(value: object) -> None:
+    click.echo(json.dumps(value, ensure_ascii=False))
+
+
+@contextlib.contextmanager
+def _alone(config: Config) -> Iterator[None]:
+    """Keep the daemon out while the body takes away what it would put back."""
+    from edge.instance import AlreadyRunning, Instance
+
+    run_dir = Path(config.run_dir)
+    if not (run_dir / "lock").exists():
+        yield
+        return
+    try:
+        instance = Instance(run_dir)
+    except AlreadyRunning as error:
+        click.echo(f"error: {error}; stop it first (systemctl stop kampung-edge)", err=True)
+        sys.exit(EXIT_ALREADY_RUNNING)
+    yield
+    instance.close()
+
+
+@contextlib.contextmanager
+def _refusals() -> Iterator[None]:
+    """Turn what the machine refuses into one sentence and an exit code."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        refused = isinstance(error, OSError) and error.errno in (errno.EPERM, errno.EACCES)
+        remedy = "; run it as root" if refused else ""
+        click.echo(f"error: {error}{remedy}", err=True)
+        sys.exit(EXIT_PRIVILEGE if refused else EXIT_FAILED)
