@@ -40,7 +40,6 @@ log = logging.getLogger("edge.modem")
 REOPEN_S = 1.0
 STORE_AGAIN_S = 5.0
 SEARCH_GRACE_S = 30.0
-_CONDITIONS = ("modem-missing", "modem-sim", "modem-network")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +98,8 @@ class Driver:
                 reason = str(unavailable)
             self._drop_link()
             self._status = ModemStatus()
+            for code in ("modem-sim", "modem-network"):  # nobody knows while the modem is away
+                self._health.clear(code, subject=self._settings.name)
             self._health.raise_("modem-missing", reason, subject=self._settings.name)
             await asyncio.sleep(REOPEN_S)
 

@@ -1,4 +1,4 @@
-"""Pure: what +CMS and +CME errors mean for a message and for the SIM (3GPP TS 27.005 clause 3.2.5, TS 27.007 clause 9.2).
+"""Pure: what +CMS and +CME errors mean (3GPP TS 27.005 clause 3.2.5, TS 27.007 clause 9.2).
 
 A permanent error will meet the same message again; anything else, also an unknown code, may pass and is retried.
 """
@@ -65,7 +65,7 @@ TRANSIENT = MappingProxyType(
         513: "modem's own error",
     }
 )
-SIM_BUSY = 14
+SIM_PIN_REQUIRED = 11
 SIM_FAULTS = MappingProxyType(
     {
         10: "SIM not inserted",

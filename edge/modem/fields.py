@@ -1,4 +1,4 @@
-"""Pure: the fields that TPDUs share: addresses, time stamps, data coding (3GPP TS 23.040 clause 9.1, 9.2.3; TS 23.038)."""
+"""Pure: what TPDUs share: addresses, time stamps, data coding (3GPP TS 23.040 clauses 9.1 and 9.2.3, TS 23.038)."""
 
 from __future__ import annotations
 

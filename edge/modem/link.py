@@ -38,9 +38,9 @@ class Link:
         link._settle()
         return link
 
-    def send(self, id: int, parts: Sequence[tuple[str, int]]) -> None:
+    def send(self, message_id: int, parts: Sequence[tuple[str, int]]) -> None:
         """Queue a message; one `SendEnded` follows."""
-        self._session.send(id, parts, self._clock.monotonic())
+        self._session.send(message_id, parts, self._clock.monotonic())
         self._settle()
 
     def delete(self, index: int) -> None:

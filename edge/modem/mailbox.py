@@ -52,15 +52,15 @@ class Mailbox(Protocol):
         """The next SMS to send, journalled as "sending"; waits up to a few seconds, then None."""
         ...
 
-    async def record_sent(self, id: int, references: tuple[int, ...]) -> None:
+    async def record_sent(self, message_id: int, references: tuple[int, ...], /) -> None:
         """The network took all parts; `references` are their TP-MRs as far as the modem told them."""
         ...
 
-    async def record_failure(self, id: int, error: str, *, permanent: bool) -> None:
+    async def record_failure(self, message_id: int, error: str, /, *, permanent: bool) -> None:
         """The network did not take it; if not `permanent` it is worth another try."""
         ...
 
-    async def record_uncertain(self, id: int, error: str) -> None:
+    async def record_uncertain(self, message_id: int, error: str, /) -> None:
         """The network may or may not have taken it."""
         ...
 

@@ -18,6 +18,7 @@ _T = TypeVar("_T")
 _ATTEMPTS_BY_SPEC = 3
 _SIM_WAITS = 20
 _GREETINGS = 3
+_QUICK_S = 3.0
 _STORAGES = ("SM", "ME", "MT")
 _HEADER = re.compile(r"\+CMG[LR]: ?")
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{2})+")
@@ -140,9 +141,9 @@ def _sim_state(timeout: float) -> Procedure[str]:
     for _ in range(_SIM_WAITS):
         answer = yield from ask("AT+CPIN?", timeout, "+CPIN:", needed=True)
         code = answer.code("CME")
-        if code in errors.SIM_FAULTS and code != 11:
+        if code is not None and code in errors.SIM_FAULTS and code != errors.SIM_PIN_REQUIRED:
             raise SimFault(errors.SIM_FAULTS[code])
-        state = "SIM PIN" if code == 11 else answer.fields()
+        state = "SIM PIN" if code == errors.SIM_PIN_REQUIRED else answer.fields()
         if state in ("READY", "SIM PIN"):
             return state
         if answer.ok:
@@ -162,9 +163,7 @@ def _check_attempts(pin: Pin, timeout: float) -> Procedure[None]:
     answer = yield from ask('AT+CPINR="SIM PIN"', timeout, "+CPINR:")
     left = re.search(r",(\d+)", answer.fields())
     if left and int(left[1]) < _ATTEMPTS_BY_SPEC:
-        raise SimFault(
-            f"only {left[1]} PIN attempts are left: correct credential sim-pin and unlock the SIM in a phone"
-        )
+        raise SimFault(f"only {left[1]} PIN attempts are left: correct credential sim-pin, unlock the SIM in a phone")
 
 
 def choose_storage(timeout: float) -> Procedure[str]:
@@ -199,7 +198,7 @@ def _numbers(group: str) -> set[int]:
 
 def assert_mode(indications: str, timeout: float) -> Procedure[None]:
     """The settings a modem loses when it resets itself; asserted again at every survey."""
-    yield from ask("ATE0", timeout)
+    yield from ask("ATE0", min(timeout, _QUICK_S))
     yield from ask("AT+CMEE=1", timeout)
     yield from must("AT+CMGF=0", timeout)
     answer = yield from ask(f"AT+CNMI={indications}", timeout)

@@ -113,13 +113,15 @@ class Session:
 
     # --- what the shell asks for
 
-    def send(self, id: int, parts: Sequence[tuple[str, int]], now: float) -> None:
+    def send(self, message_id: int, parts: Sequence[tuple[str, int]], now: float) -> None:
         """Send the SUBMITs `parts` (line, octets) in order; ends with one `SendEnded`."""
         self._now = now
         if self._lost:
-            self._events.append(SendEnded(id, False, True, error="the modem was lost before the message was given"))
+            self._events.append(
+                SendEnded(message_id, False, True, error="the modem was lost before the message was given")
+            )
             return
-        self._sends.append(_Sending(id, deque(parts)))
+        self._sends.append(_Sending(message_id, deque(parts)))
         self._choose()
 
     def delete(self, index: int, now: float) -> None:
