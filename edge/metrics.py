@@ -1,1 +1,273 @@
-"""The only importer of prometheus_client: events become counters, snapshots become gauges at scrape."""
+"""Metrics: events become counters, a snapshot becomes gauges at a scrape. The only importer of prometheus_client.
+
+Every label takes its values from a set that is bounded here; what is outside it counts as ``other``. No value names a
+person. Each metric has its line in docs/metrics.md. Names and units follow https://prometheus.io/docs/practices/naming/.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import singledispatchmethod
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Summary, disable_created_metrics
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.exposition import generate_latest
+from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
+
+from edge import events
+from edge.health import CONDITIONS, Raised
+from edge.marks import CLASSES
+
+LEVELS = ("up", "degraded", "down")
+RTT_BUCKETS_S = (0.01, 0.03, 0.1, 0.3, 1.0)
+SOURCES = ("sms", "desk")
+SEND_RESULTS = ("sent", "failed", "retry", "uncertain")
+FORWARD_RESULTS = ("delivered", "dead", "retry")
+NO_UPLINK = "none"
+OTHER = "other"
+_PREFIX = "kampung_edge_"
+_OUTCOME = {  # what came of an SMS -> the codes of its reply
+    "filed": "RECEIVED",
+    "incomplete": "ASK_NIK ASK_NAME NIK_LENGTH NIK_FORM WHICH_LETTER ONE_AT_A_TIME",
+    "duplicate": "DUPLICATE",
+    "asked": "STATUS NOTHING_OPEN NO_SUCH_TICKET WHICH_TICKET RECAP INFO",
+    "cancelled": "CANCELLED CONFIRM_CANCEL CANCEL_FORWARDED",
+    "confirmed": "RT_THANKS",
+    "staff": "TO_STAFF EMERGENCY COMPLAINT",
+    "help": "HELP",
+    "preference": "STARTED STOPPED",
+    "limited": "LIMIT",
+    "ignored": "ignore IGNORE",
+}
+_OUTCOME_OF = {code: outcome for outcome, codes in _OUTCOME.items() for code in codes.split()}
+OUTCOMES = (*_OUTCOME, OTHER)
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.\-]{0,31}")
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What is so at the moment of a scrape. None: not known, or that part is not configured; its gauges are left out.
+
+    Shares are percentages 0..100, ages and uptime in seconds. `classes` pairs each traffic class with its uplink (None:
+    it has none); `version` is the daemon's.
+    """
+
+    version: str
+    clock_trusted: bool
+    health: tuple[Raised, ...] = ()
+    classes: tuple[tuple[str, str | None], ...] = ()
+    queue_waiting: int | None = None
+    queue_oldest_s: float | None = None
+    queue_dead: int | None = None
+    last_contact_s: float | None = None
+    modem_registered: bool | None = None
+    modem_signal_percent: float | None = None
+    sms_waiting: int | None = None
+    cpu_percent: float | None = None
+    memory_percent: float | None = None
+    disk_percent: float | None = None
+    uptime_s: float | None = None
+
+
+class Bounded:
+    """Lets through the first `most` distinct names of a label; any more, and anything that is no name, is ``other``."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._seen: set[str] = set()
+
+    def __call__(self, value: str) -> str:
+        """The label's value for `value`."""
+        if value not in self._seen and (len(self._seen) >= self._most or not _NAME.fullmatch(value)):
+            return OTHER
+        self._seen.add(value)
+        return value
+
+
+class Metrics:
+    """Counts what the rooms announce and shows it, with the `snapshot` of the moment, in Prometheus' text format."""
+
+    def __init__(self, snapshot: Callable[[], Snapshot]) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # the library leaves this one untyped
+        self._registry = CollectorRegistry()
+        self._registry.register(_AtScrape(snapshot))
+        ProcessCollector(namespace="kampung_edge", registry=self._registry)
+        self._uplink, self._modem, self._part, self._state = Bounded(8), Bounded(4), Bounded(24), Bounded(20)
+        self._declare_network()
+        self._declare_sms()
+        self._declare_requests()
+        self._failures = self._counter("part_failures", "Crashes of a supervised part.", "part")
+
+    def render(self) -> bytes:
+        """The text exposition format, version 0.0.4, of everything known now."""
+        return generate_latest(self._registry)
+
+    @singledispatchmethod
+    def observe(self, event: events.Event) -> None:
+        """Count `event`; one of a type without a metric is a bug (TypeError)."""
+        raise TypeError(f"no metric counts {type(event).__name__}")
+
+    @observe.register
+    def _(self, event: events.UplinkJudged) -> None:
+        uplink = self._uplink(event.uplink)
+        for level in LEVELS:
+            self._level.labels(uplink, level).set(level == event.verdict)
+        self._loss.labels(uplink).set(event.loss)
+
+    @observe.register
+    def _(self, event: events.ProbeAnswered) -> None:
+        uplink = self._uplink(event.uplink)
+        lost = self._lost.labels(uplink)
+        if event.rtt_ms is None:
+            lost.inc()
+        else:
+            self._rtt.labels(uplink).observe(event.rtt_ms / 1000)
+
+    @observe.register
+    def _(self, event: events.ClassMoved) -> None:
+        self._moves.labels(_within(CLASSES, event.traffic_class)).inc()
+
+    @observe.register
+    def _(self, event: events.HostReconciled) -> None:
+        self._reconcile.observe(event.seconds)
+        self._changes.inc(event.changes)
+
+    @observe.register
+    def _(self, event: events.SmsReceived) -> None:
+        self._received.labels(self._modem(event.modem)).inc()
+
+    @observe.register
+    def _(self, event: events.SmsHandled) -> None:
+        self._handled.labels(_OUTCOME_OF.get(event.outcome, OTHER)).inc()
+
+    @observe.register
+    def _(self, event: events.SmsSent) -> None:
+        self._sent.labels(_within(SEND_RESULTS, event.result)).inc()
+
+    @observe.register
+    def _(self, event: events.RequestAccepted) -> None:
+        self._accepted.labels(_within(SOURCES, event.source)).inc()
+
+    @observe.register
+    def _(self, event: events.Forwarded) -> None:
+        self._forwarded.labels(_within(FORWARD_RESULTS, event.result)).inc()
+        if event.result == "delivered":
+            self._forward_delay.observe(event.seconds)
+
+    @observe.register
+    def _(self, event: events.StatusReceived) -> None:
+        self._statuses.labels(self._state(event.state)).inc()
+
+    @observe.register
+    def _(self, event: events.PartFailed) -> None:
+        self._failures.labels(self._part(event.part)).inc()
+
+    def _declare_network(self) -> None:
+        self._level = self._gauge("uplink_level", "1 for the verdict that holds, else 0.", "uplink", "level")
+        self._loss = self._gauge("uplink_loss_ratio", "Share of probes lost at the last change of verdict.", "uplink")
+        self._rtt = Histogram(
+            _PREFIX + "probe_rtt_seconds",
+            "Round trip of answered probes.",
+            ("uplink",),
+            registry=self._registry,
+            buckets=RTT_BUCKETS_S,
+        )
+        self._lost = self._counter("probes_lost", "Probes without an answer in time.", "uplink")
+        self._moves = self._counter("class_moves", "Times a traffic class changed its uplink.", "class", known=CLASSES)
+        self._reconcile = self._summary("reconcile_seconds", "Time to bring the host's network to the desired state.")
+        self._changes = self._counter("reconcile_changes", "Changes made to the host's network.")
+
+    def _declare_sms(self) -> None:
+        self._received = self._counter("sms_parts_received", "SMS parts made durable.", "modem")
+        self._handled = self._counter("sms_handled", "Whole SMS by what came of them.", "outcome", known=OUTCOMES)
+        self._sent = self._counter("sms_sent", "Attempts to send an SMS by result.", "result", known=SEND_RESULTS)
+
+    def _declare_requests(self) -> None:
+        self._accepted = self._counter("requests_accepted", "Requests made durable.", "source", known=SOURCES)
+        self._forwarded = self._counter(
+            "outbox_attempts", "Tries to hand an outbox row to the portal.", "result", known=FORWARD_RESULTS
+        )
+        self._forward_delay = self._summary("outbox_delay_seconds", "From an outbox row's writing to its delivery.")
+        self._statuses = self._counter("status_changes", "Status changes from the portal.", "state")
+
+    def _counter(self, name: str, text: str, *labels: str, known: tuple[str, ...] = ()) -> Counter:
+        """A counter; its `known` label values start at 0, so that the first event is an increase too."""
+        counter = Counter(_PREFIX + name, text, labels, registry=self._registry)
+        for value in known:
+            counter.labels(value)
+        return counter
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(_PREFIX + name, text, labels, registry=self._registry)
+
+    def _summary(self, name: str, text: str) -> Summary:
+        return Summary(_PREFIX + name, text, registry=self._registry)
+
+
+class _AtScrape(Collector):
+    """Turns the snapshot of the moment into gauges."""
+
+    def __init__(self, snapshot: Callable[[], Snapshot]) -> None:
+        self._snapshot = snapshot
+
+    def collect(self) -> Iterator[Metric]:
+        """The gauges of now."""
+        now = self._snapshot()
+        yield _labelled("build_info", "Always 1; the version is a label.", ("version",), {(now.version,): 1})
+        yield _labelled(
+            "condition", "Subjects for which a condition holds; see docs/health.md.", _CONDITION, _held(now)
+        )
+        yield _labelled("class_uplink", "1 for the uplink a traffic class uses.", ("class", "uplink"), _used(now))
+        for name, text, value in _plain(now):
+            if value is not None:
+                yield GaugeMetricFamily(_PREFIX + name, text, value=float(value))
+
+
+_CONDITION = ("code", "severity")
+
+
+def _plain(now: Snapshot) -> tuple[tuple[str, str, float | None], ...]:
+    return (
+        ("clock_trusted", "1 when wall time is synchronised.", now.clock_trusted),
+        ("outbox_waiting", "Outbox rows not delivered yet.", now.queue_waiting),
+        ("outbox_oldest_seconds", "Age of the oldest outbox row that waits.", now.queue_oldest_s),
+        ("outbox_dead", "Outbox rows the portal refused for good.", now.queue_dead),
+        ("portal_contact_age_seconds", "Time since the portal last answered as agreed.", now.last_contact_s),
+        ("modem_registered", "1 when the modem is registered with its network.", now.modem_registered),
+        ("modem_signal_ratio", "Signal strength, 0 to 1.", _ratio(now.modem_signal_percent)),
+        ("sms_waiting", "SMS that wait to be sent.", now.sms_waiting),
+        ("host_cpu_ratio", "Share of all processors in use.", _ratio(now.cpu_percent)),
+        ("host_memory_ratio", "Share of memory in use.", _ratio(now.memory_percent)),
+        ("host_disk_ratio", "Share of the state directory's file system in use.", _ratio(now.disk_percent)),
+        ("host_uptime_seconds", "Time since the machine started.", now.uptime_s),
+    )
+
+
+def _labelled(name: str, text: str, labels: tuple[str, ...], values: dict[tuple[str, ...], float]) -> Metric:
+    family = GaugeMetricFamily(_PREFIX + name, text, labels=labels)
+    for key, value in values.items():
+        family.add_metric(key, value)
+    return family
+
+
+def _held(now: Snapshot) -> dict[tuple[str, ...], float]:
+    """Every declared condition, so that one which never held shows as 0."""
+    counts: dict[tuple[str, ...], float] = {(c.code, c.severity): 0 for c in CONDITIONS.values()}
+    for raised in now.health:
+        counts[raised.condition.code, raised.condition.severity] += 1
+    return counts
+
+
+def _used(now: Snapshot) -> dict[tuple[str, ...], float]:
+    return {(name, uplink or NO_UPLINK): 1 for name, uplink in now.classes}
+
+
+def _ratio(percent: float | None) -> float | None:
+    return None if percent is None else percent / 100
+
+
+def _within(known: tuple[str, ...], value: str) -> str:
+    return value if value in known else OTHER

@@ -1,0 +1,91 @@
+"""What the office's page shows, as frozen values: the wiring fills them, the page only reads them.
+
+Nothing here names a person in full: a request carries the masked name alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge.events import Level
+from edge.health import Raised
+
+
+@dataclass(frozen=True, slots=True)
+class UplinkView:
+    """One uplink: its verdict and cause, loss as a share 0..1, median round trip, seconds since the verdict began."""
+
+    name: str
+    level: Level
+    cause: str
+    loss: float
+    rtt_ms: float | None
+    since_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClassView:
+    """Which uplink a traffic class uses now (None: none is left) and why."""
+
+    name: str
+    uplink: str | None
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModemView:
+    """The SMS modem: the driver's state, its network, signal 0..100 or None, and how many SMS wait to be sent."""
+
+    state: str
+    operator: str
+    signal_percent: int | None
+    registered: bool
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
+class QueueView:
+    """What waits for the portal, the age of its oldest, what was refused for good, seconds since the last contact."""
+
+    waiting: int
+    oldest_s: float | None
+    dead: int
+    last_contact_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RequestView:
+    """One of the latest requests; `created_at` in Unix seconds."""
+
+    ticket: str
+    letter: str
+    state: str
+    source: str
+    name_masked: str
+    created_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class HostView:
+    """The box itself: percentages 0..100, uptime in seconds."""
+
+    cpu_percent: float
+    memory_percent: float
+    disk_percent: float
+    uptime_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Everything on the page. A part that is not configured or not known yet is None; `village` is its plain name."""
+
+    village: str
+    kind: str
+    version: str
+    uplinks: tuple[UplinkView, ...] = ()
+    classes: tuple[ClassView, ...] = ()
+    modem: ModemView | None = None
+    queue: QueueView | None = None
+    requests: tuple[RequestView, ...] = ()
+    host: HostView | None = None
+    health: tuple[Raised, ...] = ()

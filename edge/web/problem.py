@@ -1,0 +1,87 @@
+"""Answers that say what went wrong, as RFC 9457 problem details, with the remedy beside it.
+
+Every kind is declared here once and has its line in docs/api.md. No problem repeats a value that was sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import msgspec
+from aiohttp import web
+
+MEDIA_TYPE = "application/problem+json"
+_PREFIX = "urn:kampung-edge:problem:"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of problem: `code` ends its type URI and is stable, `remedy` says what the caller can do."""
+
+    code: str
+    status: int
+    title: str
+    remedy: str
+
+
+_DECLARED = (
+    Kind("address-not-allowed", 403, "this address may not use the server", "call from a network of the service class"),
+    Kind("host-not-ours", 421, "the Host header names another machine", "use the box's address or its local name"),
+    Kind("not-found", 404, "there is nothing at this path", "see docs/api.md for the paths"),
+    Kind("method-not-allowed", 405, "this path does not take this method", "use a method of the Allow header"),
+    Kind("unauthorised", 401, "the desk key is missing or wrong", "send Authorization: Bearer DESK-KEY"),
+    Kind(
+        "no-desk-key", 503, "no desk key configured", "set the credential desk-key (at least 16 characters) and restart"
+    ),
+    Kind(
+        "idempotency-key",
+        400,
+        "the Idempotency-Key header is missing or unfit",
+        "send one Idempotency-Key of 1 to 64 visible ASCII characters, a new one for each new request",
+    ),
+    Kind("media-type", 415, "the body is not declared as JSON", "send Content-Type: application/json, not encoded"),
+    Kind("too-large", 413, "the body is too large", "send at most 65536 bytes"),
+    Kind("slow-body", 408, "the body did not arrive in time", "send the whole body within 10 seconds"),
+    Kind("malformed", 400, "the body is not valid JSON", "send one JSON object in UTF-8"),
+    Kind("invalid", 422, "the request does not fit", "correct the fields named in errors"),
+    Kind(
+        "idempotency-key-reused",
+        422,
+        "this Idempotency-Key came before with another body",
+        "use a new key for a new request; resend the very same body with an old one",
+    ),
+    Kind(
+        "store-refuses", 503, "the box cannot store new requests now", "try again later with the same Idempotency-Key"
+    ),
+    Kind("no-such-request", 404, "there is no request with this id", "use the id of the answer to POST /v1/requests"),
+)
+KINDS: Mapping[str, Kind] = MappingProxyType({kind.code: kind for kind in _DECLARED})
+
+
+class FieldError(msgspec.Struct, frozen=True):
+    """What is wrong with one field of the body; `field` is empty when it concerns the whole."""
+
+    field: str
+    message: str
+
+
+class _Body(msgspec.Struct, frozen=True, omit_defaults=True):
+    type: str
+    title: str
+    status: int
+    remedy: str
+    detail: str = ""
+    errors: tuple[FieldError, ...] = ()
+
+
+def problem(
+    code: str, *, detail: str = "", errors: tuple[FieldError, ...] = (), headers: Mapping[str, str] | None = None
+) -> web.Response:
+    """The answer for the problem `code`; an unknown code is a bug (KeyError)."""
+    kind = KINDS[code]
+    body = _Body(_PREFIX + code, kind.title, kind.status, kind.remedy, detail, errors)
+    return web.Response(
+        status=kind.status, body=msgspec.json.encode(body), headers={**(headers or {}), "Content-Type": MEDIA_TYPE}
+    )

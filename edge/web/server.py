@@ -1,0 +1,137 @@
+"""The local HTTP server: desk API, status page, metrics and health, for the office network and the box itself.
+
+It listens on each configured address and waits for one that is not there yet. Callers are bounded in number, in what
+they send and in how long they take, so no machine of the office can starve the daemon.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from edge import config
+from edge.health import Health
+from edge.web.access import Access, parse_listen
+from edge.web.desk_api import DeskApi, DeskLike
+from edge.web.door import Door
+from edge.web.overview import Overview
+from edge.web.page import Page
+from edge.web.routes import application
+
+log = logging.getLogger("edge.web")
+
+_RETRY_S = 2.0
+_IDLE_S = 15.0  # a connection that has not sent a whole header in this time is closed: it also bounds slow senders
+_STALLED_MS = 20_000  # a peer that takes nothing of an answer for this long is dropped by the kernel (tcp(7))
+
+
+class Server:
+    """Serves until cancelled. `allow` are the networks that may call, beside loopback; `desk_key` the desk's secret.
+
+    ValueError when an address, a network or the time zone of the configuration cannot be used.
+    """
+
+    def __init__(
+        self,
+        settings: config.Web,
+        *,
+        allow: tuple[str, ...],
+        desk: DeskLike,
+        desk_key: str,
+        overview: Callable[[], Awaitable[Overview]],
+        metrics: Callable[[], bytes],
+        health: Health,
+        village: config.Village,
+    ) -> None:
+        self._listen = tuple(parse_listen(text) for text in settings.listen)
+        self._access = Access(allow)
+        self._desk = DeskApi(desk, desk_key)
+        self._page = Page(overview, timezone=village.timezone)
+        self._metrics = metrics
+        self._health = health
+        self._sockets: dict[tuple[str, int], tuple[str, int]] = {}
+
+    @property
+    def addresses(self) -> tuple[tuple[str, int], ...]:
+        """The addresses and ports that are open now (port 0 of the configuration shows as the one that was given)."""
+        return tuple(self._sockets.values())
+
+    async def run(self) -> None:
+        """Serve until cancelled; may be run again."""
+        app = application(
+            access=self._access, desk=self._desk, page=self._page, metrics=self._metrics, health=self._health
+        )
+        runner = web.AppRunner(
+            app,
+            access_log=None,
+            handle_signals=False,
+            shutdown_timeout=1.0,
+            keepalive_timeout=_IDLE_S,
+            lingering_time=2.0,
+            max_line_size=2_048,
+            max_field_size=4_096,
+            max_headers=64,
+            auto_decompress=False,
+        )
+        await runner.setup()
+        try:
+            await self._serve(Door(_handlers(runner)))
+        finally:
+            await runner.cleanup()
+
+    async def _serve(self, door: Door) -> None:
+        async with asyncio.TaskGroup() as group:
+            for address in self._listen:
+                group.create_task(self._serve_at(address, door))
+
+    async def _serve_at(self, address: tuple[str, int], door: Door) -> None:
+        server = await asyncio.get_running_loop().create_server(door.protocol, sock=await self._open(address))
+        host, port = server.sockets[0].getsockname()[:2]
+        self._sockets[address] = (host, port)
+        try:
+            await server.serve_forever()
+        finally:
+            del self._sockets[address]
+
+    async def _open(self, address: tuple[str, int]) -> socket.socket:
+        """A listening socket; an address that cannot be had is said once and tried until it can."""
+        missing = False
+        while True:
+            try:
+                listener = _bound(address)
+            except OSError as error:
+                if not missing:
+                    log.warning(
+                        "cannot listen on %s port %d yet (%s); trying every %g s", *address, error.strerror, _RETRY_S
+                    )
+                missing = True
+                await asyncio.sleep(_RETRY_S)
+            else:
+                if missing:
+                    log.info("listening on %s port %d", *address)
+                return listener
+
+
+def _bound(address: tuple[str, int]) -> socket.socket:
+    listener = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _STALLED_MS)
+        listener.bind(address)
+        listener.listen(128)
+        listener.setblocking(False)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _handlers(runner: web.AppRunner) -> Callable[[], asyncio.Protocol]:
+    server = runner.server
+    if server is None:
+        raise RuntimeError("the runner was not set up")
+    return server

@@ -1,0 +1,127 @@
+"""Everything the office's page says, in one place: plain, polite Indonesian, one short sentence each."""
+
+from __future__ import annotations
+
+REFRESH_S = 5
+
+# --- fixed words of the page -------------------------------------------------------------------------------------
+TITLE = "Keadaan layanan"
+KIND = {"desa": "Desa", "kelurahan": "Kelurahan"}
+ALL_WELL = "Semua layanan berjalan baik"
+ATTENTION = "Ada yang perlu diperhatikan"
+TROUBLE = "Ada gangguan"
+ALL_WELL_HINT = "Tidak ada yang perlu dilakukan."
+ATTENTION_HINT = "Layanan tetap berjalan. Keterangannya ada di bawah ini."
+TROUBLE_HINT = "Silakan ikuti petunjuk di bawah ini."
+CONDITIONS = "Hal yang perlu diperhatikan"
+LOST_CONTACT = "Halaman ini belum bisa diperbarui. Isinya keadaan terakhir yang diketahui."
+UPLINKS = "Jalur internet"
+NO_UPLINKS = "Belum ada jalur internet yang diperiksa."
+LOSS = "Data hilang"
+DELAY = "Waktu jawab"
+USED_BY = "Pemakaian jalur"
+NO_UPLINK_LEFT = "Tidak ada jalur yang bisa dipakai"
+SMS = "Layanan SMS"
+NO_MODEM = "Modem SMS tidak dipasang pada kotak ini."
+MODEM_READY = "Siap menerima dan mengirim SMS"
+MODEM_AWAY = "Belum bisa menerima dan mengirim SMS"
+OPERATOR = "Operator"
+SIGNAL = "Sinyal"
+SIGNAL_UNKNOWN = "belum diketahui"
+SMS_WAITING = "SMS menunggu dikirim"
+PORTAL = "Pengiriman ke portal kabupaten"
+NO_PORTAL = "Pengiriman ke portal belum diatur pada kotak ini."
+PORTAL_WELL = "Semua sudah terkirim"
+PORTAL_WAITING = "Menunggu dikirim"
+PORTAL_OLDEST = "Terlama menunggu"
+PORTAL_DEAD = "Ditolak portal"
+PORTAL_CONTACT = "Terakhir terhubung"
+NEVER = "belum pernah"
+REQUESTS = "Permohonan terbaru"
+NO_REQUESTS = "Belum ada permohonan."
+TICKET = "Tiket"
+LETTER = "Surat"
+NAME = "Pemohon"
+STATE = "Keadaan"
+SOURCE = "Lewat"
+FILED = "Masuk"
+HOST = "Kotak layanan"
+CPU = "Prosesor"
+MEMORY = "Memori"
+DISK = "Penyimpanan"
+UPTIME = "Menyala selama"
+UPDATED = "Diperbarui"
+REFRESHES = f"Halaman ini diperbarui sendiri setiap {REFRESH_S} detik."
+MASKED = "Nama pemohon disamarkan untuk menjaga data pribadi."
+SINCE = "sejak"
+AGO = "lalu"
+JUST_NOW = "baru saja"
+
+# --- words for values --------------------------------------------------------------------------------------------
+LEVEL = {"up": "Baik", "degraded": "Lambat", "down": "Putus"}
+CAUSE = {
+    "": "Berjalan baik.",
+    "starting": "Sedang diperiksa.",
+    "no-device": "Perangkat jaringan tidak ditemukan. Periksa kabel pada kotak.",
+    "carrier": "Kabel lepas atau perangkat di ujungnya mati.",
+    "no-reply": "Tidak ada jawaban dari internet.",
+    "gateway": "Router penyedia tidak menjawab.",
+    "beyond-gateway": "Router penyedia menyala, tetapi internet di belakangnya putus.",
+    "lossy": "Banyak data hilang di jalan.",
+    "delayed": "Jawaban dari internet lambat.",
+    "no-targets": "Belum ada alamat pemeriksaan.",
+    "no-privilege": "Pemantau internet tidak punya izin.",
+}
+CLASS = {"service": "Layanan kantor", "wifi": "WiFi publik", "control": "Sistem kotak ini"}
+REQUEST_STATE = {
+    "draft": "Belum lengkap",
+    "received": "Diterima",
+    "village_check": "Verifikasi desa",
+    "needs_data": "Perlu data",
+    "rt_confirmation": "Konfirmasi RT",
+    "forwarded": "Dikirim",
+    "district_check": "Verifikasi kecamatan",
+    "secretary_approval": "Persetujuan sekcam",
+    "head_approval": "Persetujuan camat",
+    "signing": "Penandatanganan",
+    "completed": "Selesai",
+    "collected": "Diambil",
+    "rejected": "Ditolak",
+    "returned": "Dikembalikan",
+    "cancelled": "Dibatalkan",
+    "expired": "Kedaluwarsa",
+}
+REQUEST_SOURCE = {"sms": "SMS", "desk": "Loket"}
+UNKNOWN = "Belum diketahui"
+
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "Mei", "Jun", "Jul", "Agu", "Sep", "Okt", "Nov", "Des")
+
+
+def duration(seconds: float) -> str:
+    """How long, in the one or two largest units: ``45 detik``, ``3 menit``, ``2 jam 5 menit``, ``4 hari 1 jam``."""
+    whole = max(0, int(seconds))
+    if whole < 60:
+        return f"{whole} detik"
+    minutes = whole // 60
+    if minutes < 60:
+        return f"{minutes} menit"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:
+        return f"{hours} jam {minutes} menit" if minutes else f"{hours} jam"
+    days, hours = divmod(hours, 24)
+    return f"{days} hari {hours} jam" if hours else f"{days} hari"
+
+
+def ago(seconds: float) -> str:
+    """How long ago: ``baru saja`` within ten seconds, then ``3 menit lalu``."""
+    return JUST_NOW if seconds < 10 else f"{duration(seconds)} {AGO}"
+
+
+def number(value: float, digits: int = 0) -> str:
+    """A number as Indonesians write it, with a decimal comma: ``12,5``."""
+    return f"{value:.{digits}f}".replace(".", ",")
+
+
+def uplink_name(name: str) -> str:
+    """A configured name for people: short ones are abbreviations (``PDE``), the rest names (``Telkom``)."""
+    return name.upper() if len(name) <= 3 else name.replace("_", " ").capitalize()
