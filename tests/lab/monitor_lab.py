@@ -21,6 +21,7 @@ from edge.monitor.watcher import Watcher
 DEVICE, GATEWAY, BOX = "pde0", "10.91.0.1", "10.91.0.2"
 TARGETS = ("198.51.100.1", "198.51.100.2", "198.51.100.3", "198.51.100.4")
 TABLE = "1091"
+SETTINGS = config.Monitor(window_s=5, outage_s=1.5, fall_s=1, rise_s=2)
 
 
 def sh(command: str, *, check: bool = True) -> str:

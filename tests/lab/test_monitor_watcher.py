@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 
 import pytest
 
 from edge import config
 from edge.events import ProbeAnswered, UplinkJudged
-from tests.lab.monitor_lab import DEVICE, GATEWAY, TARGETS, Line, eventually, line, sh, watching
+from tests.lab.monitor_lab import DEVICE, GATEWAY, SETTINGS, TARGETS, Line, eventually, line, sh, watching
 
 __all__ = ["line"]
-SETTINGS = config.Monitor(window_s=5, outage_s=1.5, fall_s=1, rise_s=2)
 
 
 @pytest.mark.usefixtures("line")
@@ -144,6 +144,35 @@ async def test_without_targets_the_gateway_is_judged(line: Line) -> None:
         await scene.until("up", cause="no-targets", within_s=1)
         line.drop("meta l4proto icmp")
         await scene.until("down", cause="gateway", within_s=SETTINGS.outage_s + 1)
+
+
+async def test_without_privilege_the_condition_is_raised(line: Line) -> None:
+    """A process without CAP_NET_RAW must say so in one sentence, keep running, and still see the carrier."""
+    program = (
+        "import asyncio, sys\n"
+        "from tests.lab.monitor_lab import SETTINGS, watching\n"
+        "async def main():\n"
+        "    async with watching(SETTINGS) as scene:\n"
+        "        await scene.until('degraded', cause='no-privilege', within_s=2)\n"
+        "        for r in scene.health.current():\n"
+        "            print(r.condition.code, r.subject, r.detail, flush=True)\n"
+        "        sys.stdin.readline()\n"
+        "        await scene.until('down', cause='carrier', within_s=1)\n"
+        "asyncio.run(main())\n"
+    )
+    process = await asyncio.create_subprocess_exec(
+        *("setpriv", "--bounding-set=-net_raw,-net_admin", sys.executable, "-c", program),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    told = await asyncio.wait_for(process.stdout.readline(), 10)
+    assert told == b"probe-privilege pde a raw ICMP socket needs CAP_NET_RAW\n"
+    line.carrier("down")
+    process.stdin.write(b"\n")
+    await process.communicate()
+    assert process.returncode == 0
 
 
 @pytest.mark.usefixtures("line")
