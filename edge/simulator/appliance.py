@@ -53,9 +53,7 @@ class Appliance:
         for task in rest:
             task.cancel()
         if ready not in done:
-            what = (
-                f"ended with status {self._process.returncode}" if ended in done else f"was not ready in {within_s} s"
-            )
+            what = f"ended with status {process.returncode}" if ended in done else f"was not ready in {within_s} s"
             raise ApplianceFailed(f"the daemon {what}:\n{self.last_words()}")
 
     async def stop(self) -> None:

@@ -1,0 +1,83 @@
+"""The inside of ``kampung-edge demo``: process 1 of the village's own namespaces."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+from pathlib import Path
+
+from edge.simulator import menu, netns
+from edge.simulator.actions import FloodFailed
+from edge.simulator.appliance import ApplianceFailed
+from edge.simulator.isolation import DoorClosed
+from edge.simulator.scene import Scene, opened
+from edge.simulator.settings import LONG, SHORT
+from edge.simulator.smoke import Smoke, say
+
+
+def main(home: Path, page: str) -> int:
+    """Build the village and run the smoke (`page` is ``smoke``) or the menu, which shows `page` as the address."""
+    seclude()
+    try:
+        return asyncio.run(_smoke(home) if page == "smoke" else _demo(home, page))
+    except (netns.CommandFailed, ApplianceFailed) as error:
+        say(str(error))
+        return 1
+
+
+def seclude() -> None:
+    """Make the mounts of this process's private mount namespace show its own network, and hide the host's names."""
+    if Path("/run/netns").is_dir():
+        netns.run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run/netns")
+    else:
+        netns.run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")
+        Path("/run/netns").mkdir()
+    netns.run("mount", "-t", "sysfs", "sysfs", "/sys")
+    netns.run("ip", "link", "set", "lo", "up")
+
+
+async def _smoke(home: Path) -> int:
+    async with opened(home, SHORT) as scene:
+        smoke = Smoke(scene)
+        try:
+            await smoke.run()
+        except (
+            TimeoutError,
+            OSError,
+            EOFError,
+            ApplianceFailed,
+            DoorClosed,
+            FloodFailed,
+            netns.CommandFailed,
+        ) as error:
+            smoke.facts["ok"] = False
+            say(f"broken off: {type(error).__name__}: {error}")
+        if not smoke.facts["ok"]:
+            say(f"the daemon said last:\n{scene.appliance.last_words()}")
+        # Whole or not at all: the process that reads it may end this one at any moment.
+        draft = home / "facts.json.new"
+        draft.write_text(json.dumps(smoke.facts))
+        draft.rename(home / "facts.json")
+        return 0 if smoke.facts["ok"] else 1
+
+
+async def _demo(home: Path, page: str) -> int:
+    async with opened(home, LONG) as scene:
+        await begin(scene)
+        await menu.run(scene, page)
+    return 0
+
+
+async def begin(scene: Scene) -> float:
+    """Boot the box: guard, then the daemon; returns its seconds to READY=1."""
+    await scene.appliance.guard()
+    return await scene.appliance.start()
+
+
+if __name__ == "__main__":
+    os.umask(0o077)
+    with contextlib.suppress(KeyboardInterrupt):
+        sys.exit(main(Path(sys.argv[1]), sys.argv[2]))
