@@ -1,4 +1,4 @@
-"""The whole appliance in the virtual village: every figure of ``kampung-edge demo --smoke`` against what is promised."""
+"""The whole appliance in the virtual village: each figure of ``kampung-edge demo --smoke`` against what is promised."""
 
 from __future__ import annotations
 

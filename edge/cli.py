@@ -93,9 +93,9 @@ def plan(path: Path, as_json: bool) -> None:
     \b
     Example: kampung-edge plan --config /etc/kampung-edge/kampung-edge.toml
     """
+    config = _load(path)
     from edge.traffic import operator
 
-    config = _load(path)
     with _refusals():
         changes = operator.plan(config)
     if as_json:
@@ -114,10 +114,10 @@ def teardown(path: Path) -> None:
     \b
     Example: kampung-edge teardown --config /etc/kampung-edge/kampung-edge.toml
     """
-    from edge.traffic import operator
-
     config = _load(path)
     with _refusals(), _alone(config):
+        from edge.traffic import operator
+
         removed = operator.teardown(config)
     click.echo(f"removed {removed}" if removed else "nothing to remove")
 
@@ -130,9 +130,9 @@ def guard(path: Path) -> None:
     \b
     Example: kampung-edge guard --config /etc/kampung-edge/kampung-edge.toml
     """
+    config = _load(path)
     from edge.traffic import operator
 
-    config = _load(path)
     with _refusals():
         operator.guard(config)
 
