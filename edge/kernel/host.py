@@ -1,0 +1,144 @@
+"""The host's network state, read and changed with blocking calls; `edge.kernel.door` keeps them off the loop.
+
+Not thread-safe: one thread opens it and uses it.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from pyroute2.iproute import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
+
+from edge.kernel import nftables, qdisc, routes
+from edge.kernel.errors import PrivilegeMissing, Refused
+from edge.kernel.state import HANDLE, SCOPES, Change, Facts, HostState, Item, Qdisc, Ruleset, Scope, diff, only, scope
+
+_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
+_GONE = (errno.ENOENT, errno.ESRCH, errno.ENODEV)
+_ROUNDS = 3  # a replaced root takes its whole tree with it, which the next round builds again
+
+
+class Host:
+    """This network namespace's links, rules, routes, qdiscs and our nftables table."""
+
+    def __init__(self) -> None:
+        self._ip = IPRoute()
+        self._leaf: str | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the netlink socket back; the host's state stays."""
+        self._ip.close()
+
+    def facts(self) -> Facts:
+        """Devices, the best leaf qdisc, and whether IPv4 is forwarded."""
+        return Facts(routes.links(self._ip), self._best_leaf(), _forwards())
+
+    def observe(self, scopes: Iterable[Scope] = SCOPES) -> HostState:
+        """What stands of ours in `scopes`. PrivilegeMissing or Unreadable when it cannot be told."""
+        wanted = frozenset(scopes)
+        names = {index: name for name, index in routes.indexes(self._ip).items()}
+        found: list[Item] = []
+        if "routing" in wanted:
+            found += routes.observe(self._ip, names)
+        if "table" in wanted and (table := nftables.observe()) is not None:
+            found.append(table)
+        if "shaping" in wanted:
+            found += qdisc.observe(self._ip, names)
+        return frozenset(found)
+
+    def apply(self, desired: HostState, scopes: Iterable[Scope] = SCOPES) -> tuple[list[Change], list[Refused]]:
+        """Bring `scopes` to `desired`; returns the changes made and those the kernel refused.
+
+        Afterwards the state is read back; what is still different is tried again, at most `_ROUNDS` times in all.
+        PrivilegeMissing when not even one change is permitted.
+        """
+        wanted = frozenset(scopes)
+        made: list[Change] = []
+        refused: list[Refused] = []
+        for _ in range(_ROUNDS):
+            changes = diff(only(desired, wanted), self.observe(wanted))
+            refused = self._change(changes)
+            made += [change for change in changes if all(change is not no.change for no in refused)]
+            if not changes or len(refused) == len(changes):
+                break
+        return made, refused
+
+    def _change(self, changes: Iterable[Change]) -> list[Refused]:
+        refused: list[Refused] = []
+        listed = list(changes)
+        if not listed:
+            return refused
+        index = routes.indexes(self._ip)
+        foreign = self._foreign_roots() if any(isinstance(change.item, Qdisc) for change in listed) else {}
+        for change in listed:
+            device = change.item.device if isinstance(change.item, Qdisc) and not change.item.parent else ""
+            if change.action != "remove" and device in foreign:
+                reason = f"{device} already has a root qdisc of another program ({foreign[device]}); remove it"
+                refused.append(Refused(change, reason))
+                continue
+            try:
+                self._one(change, index)
+            except NetlinkError as error:
+                if error.code in (errno.EPERM, errno.EACCES):
+                    raise PrivilegeMissing("netlink: Operation not permitted") from error
+                if not (change.action == "remove" and error.code in _GONE):
+                    refused.append(Refused(change, str(error)))
+            except (OSError, nftables.NftRefused) as error:
+                if not (change.action == "remove" and getattr(error, "errno", None) in _GONE):
+                    refused.append(Refused(change, str(error)))
+        return refused
+
+    def _one(self, change: Change, index: dict[str, int]) -> None:
+        match scope(change.item):
+            case "routing":
+                routes.change(self._ip, change, index)
+            case "shaping":
+                qdisc.change(self._ip, change, index)
+            case "table":
+                if change.action == "remove":
+                    nftables.remove()
+                elif isinstance(change.item, Ruleset):
+                    nftables.load(change.item)
+
+    def _foreign_roots(self) -> dict[str, str]:
+        names = {index: name for name, index in routes.indexes(self._ip).items()}
+        return qdisc.foreign_roots(self._ip, names)
+
+    def _best_leaf(self) -> str:
+        """The best leaf qdisc there is: CAKE, then FQ-CoDel, then hashed HTB leaves, then a plain fifo.
+
+        Without the privilege to ask, it is the one in use.
+        """
+        if self._leaf is None:
+            try:
+                kinds = [kind for kind in ("cake", "fq_codel") if qdisc.knows(self._ip, kind)]
+                self._leaf = kinds[0] if kinds else "hash" if nftables.hashes() else "pfifo"
+            except (NetlinkError, PrivilegeMissing):
+                return self._leaf_in_use()
+        return self._leaf
+
+    def _leaf_in_use(self) -> str:
+        leaves = [item for item in self.observe(("shaping",)) if isinstance(item, Qdisc) and item.parent]
+        kinds = {item.kind for item in leaves} - {"pfifo"}
+        hashed = any((item.parent & ~HANDLE) > 0xFF for item in leaves)
+        return next(iter(kinds), "hash" if hashed or not leaves else "pfifo")
+
+
+def _forwards() -> bool:
+    try:
+        return _FORWARD.read_text().strip() == "1"
+    except OSError:
+        return False
