@@ -23,7 +23,7 @@ from edge.supervise import Health
 
 log = logging.getLogger("edge.monitor")
 
-LINK_EVERY_S = 0.2  # the kernel holds back a second link change for a second, so it is read as well
+LINK_EVERY_S = 0.25  # the kernel holds back a second link change for a second, so it is read as well
 BURST_S = 1.0
 FAULTY_EVERY_S = 5.0  # pace towards a target that was set aside
 PRIVILEGE_EVERY_S = 10.0
@@ -186,7 +186,7 @@ class Watcher:
         return target
 
     def _report(self, result: ProbeResult) -> None:
-        """Take a probe's result; the verdict follows at the next step, at most a fifth of a second later."""
+        """Take a probe's result; the verdict follows at the next step, at most a quarter of a second later."""
         now = self._clock.monotonic()
         if result.rtt_ms is None:
             if self._window.failed(result.serial):

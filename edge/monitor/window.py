@@ -140,11 +140,19 @@ class Window:
     def summary(self, *, now: float) -> Summary:
         """Weigh the record as it stands at `now`."""
         self._trim(now)
-        counted = [r for r in self._records.values() if r.decided and self._counts(r)]
-        trips = [r.rtt_ms for r in counted if r.rtt_ms is not None]
+        since = -math.inf if self._answering_from is None else self._answering_from
+        counts_from = {target: max(state.counts_from, since) for target, state in self._states.items()}
+        trips, lost = [], 0
+        for record in self._records.values():
+            if record.sent_at >= counts_from.get(record.target, math.inf):
+                if record.rtt_ms is not None:
+                    trips.append(record.rtt_ms)
+                else:
+                    lost += record.lost
+        decided = len(trips) + lost
         return Summary(
-            decided=len(counted),
-            loss=1 - len(trips) / len(counted) if counted else 0.0,
+            decided=decided,
+            loss=lost / decided if decided else 0.0,
             rtt_ms=median(trips) if trips else None,
             silent=self._silent(now),
             answering_s=None if self._answering_from is None else now - self._answering_from,
@@ -158,10 +166,6 @@ class Window:
             if self._records[serial].sent_at >= oldest and len(self._records) <= MOST_RECORDS:
                 return
             del self._records[serial]
-
-    def _counts(self, record: _Record) -> bool:
-        state = self._states.get(record.target)
-        return state is not None and record.sent_at >= max(state.counts_from, self._answering_from or -math.inf)
 
     def _revive(self, record: _Record, now: float) -> None:
         if self._answering_from is None or self._silent(now):
