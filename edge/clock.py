@@ -6,11 +6,12 @@ The box has no battery clock: after a power cut it may start years in the past a
 from __future__ import annotations
 
 import ctypes
-import ctypes.util
 import time
+from pathlib import Path
 from typing import Protocol
 
 _TIME_ERROR = 5  # adjtimex(2): the clock is not synchronised
+_SYNCHRONISED = Path("/run/systemd/timesync/synchronized")  # systemd-timesyncd.service(8), emptied by a reboot
 
 
 class Clock(Protocol):
@@ -30,10 +31,15 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's own clocks; trusted once the kernel says that NTP has synchronised it (adjtimex(2))."""
+    """The machine's own clocks; trusted once NTP has synchronised them.
 
-    def __init__(self) -> None:
-        self._libc = ctypes.CDLL(ctypes.util.find_library("c") or "libc.so.6", use_errno=True)
+    systemd-timesyncd says so by the file `synchronised`; any other NTP client is seen by adjtimex(2), which the unit's
+    ProtectClock= forbids (docs/installation.md tells how to allow it).
+    """
+
+    def __init__(self, synchronised: Path = _SYNCHRONISED) -> None:
+        self._synchronised = synchronised
+        self._libc = ctypes.CDLL(None, use_errno=True)
         self._timex = ctypes.create_string_buffer(256)  # struct timex with modes = 0: read only
 
     def monotonic(self) -> float:
@@ -45,7 +51,9 @@ class SystemClock:
         return time.time()
 
     def trusted(self) -> bool:
-        """True when the kernel's clock state is anything but TIME_ERROR."""
+        """True after timesyncd's first success since boot, or while the kernel's clock state is not TIME_ERROR."""
+        if self._synchronised.exists():
+            return True
         ctypes.memset(self._timex, 0, len(self._timex))
         state: int = self._libc.adjtimex(self._timex)
         return state not in (-1, _TIME_ERROR)
