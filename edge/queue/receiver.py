@@ -53,18 +53,22 @@ class Receiver:
     async def run(self) -> None:
         """Receive until cancelled."""
         cursor = await self._store.read(changes.cursor)
+        at_once = True
         while True:
             await self._contact.unpaused()
             started = self._clock.monotonic()
-            answer = await self._contact.unless_hurried(self._sink.changes(cursor))
+            answer = await self._contact.unless_hurried(self._sink.changes(cursor, at_once=at_once))
             if isinstance(answer, Changes):
-                cursor = await self._take(answer, cursor)
-                if not answer.changes and self._clock.monotonic() - started < _QUICK_S:
+                before, cursor = cursor, await self._take(answer, cursor)
+                quick = self._clock.monotonic() - started < _QUICK_S
+                idle = cursor == before or not (answer.changes or answer.unreadable)
+                if idle and quick and not at_once:
                     await self._contact.rest(_EMPTY_REST_S)
             elif isinstance(answer, Unauthorised):
                 self._contact.refused(answer)
             elif isinstance(answer, Retry):
                 await self._contact.rest(self._contact.failed("down", answer))
+            at_once = not isinstance(answer, Changes)
 
     async def _take(self, page: Changes, cursor: str) -> str:
         """Make a page durable and return the cursor to go on from."""

@@ -86,8 +86,11 @@ class Sink(Protocol):
         """Hand one parcel over; doing it twice has one effect."""
         ...
 
-    async def changes(self, cursor: str) -> Changes | Retry | Unauthorised:
-        """Wait for changes after `cursor` ("" from the beginning); an empty page when none came in time."""
+    async def changes(self, cursor: str, *, at_once: bool = False) -> Changes | Retry | Unauthorised:
+        """Wait for changes after `cursor` ("" from the beginning); an empty page when none came in time.
+
+        `at_once` does not wait for one: it tells soon whether the upstream is well again.
+        """
         ...
 
     async def refresh(self) -> None:

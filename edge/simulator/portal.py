@@ -130,7 +130,10 @@ class Portal:
             return problem(401, "the key is not right", headers={"WWW-Authenticate": "Bearer"})
         if request.match_info.get("code", self.ledger.village) != self.ledger.village:
             return problem(403, "this key does not speak for that village")
-        return await handler(request)
+        try:
+            return await handler(request)
+        except web.HTTPException as error:
+            return problem(error.status, error.reason)
 
     # ---- the contract --------------------------------------------------------------------------------------------
 

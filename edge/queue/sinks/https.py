@@ -105,9 +105,9 @@ class HttpsSink:
             return Delivered()
         return _refusal(answer, parcel)
 
-    async def changes(self, cursor: str) -> Changes | Retry | Unauthorised:
+    async def changes(self, cursor: str, *, at_once: bool = False) -> Changes | Retry | Unauthorised:
         """Long-poll for a page of changes; a cursor too old (410) is answered by the whole snapshot."""
-        wait = str(self._settings.wait_s)
+        wait = "0" if at_once else str(self._settings.wait_s)
         query = {"after": cursor, "wait": wait, "limit": str(_PAGE)}
         answer = await self._ask("GET", f"{self._village}/changes", params=query, most=_BODY_MOST)
         if isinstance(answer, _Answer) and answer.status == 204:
