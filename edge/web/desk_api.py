@@ -26,7 +26,6 @@ from edge.web import form
 from edge.web.problem import FieldError, problem
 
 BODY_LIMIT = 65_536
-_BODY_WAIT_S = 10.0
 _RETRY_AFTER_S = 60
 _KEY = re.compile(r"[\x21-\x7e]{1,64}")
 
@@ -68,10 +67,11 @@ class Shown(msgspec.Struct, frozen=True):
 
 
 class DeskApi:
-    """The two handlers of /v1/requests for `desk`; without a `desk_key` both answer 503."""
+    """The handlers of /v1/requests for `desk`; without a `desk_key` both answer 503. A body has `body_s` seconds."""
 
-    def __init__(self, desk: DeskLike, desk_key: str) -> None:
+    def __init__(self, desk: DeskLike, desk_key: str, *, body_s: float) -> None:
         self._desk = desk
+        self._body_s = body_s
         self._key = sha256(desk_key.encode()).digest() if desk_key else None
 
     async def submit(self, request: web.Request) -> web.StreamResponse:
@@ -80,7 +80,7 @@ class DeskApi:
         if refusal is not None:
             return refusal
         try:
-            async with asyncio.timeout(_BODY_WAIT_S):
+            async with asyncio.timeout(self._body_s):
                 body = await request.read()
             new = form.read(body)
         except web.HTTPRequestEntityTooLarge:

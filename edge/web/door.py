@@ -13,7 +13,7 @@ log = logging.getLogger("edge.web")
 class Door:
     """Hands a new connection to a protocol of `handlers`, or aborts it when `most` or `most_each` are open already."""
 
-    def __init__(self, handlers: Callable[[], asyncio.Protocol], *, most: int = 128, most_each: int = 64) -> None:
+    def __init__(self, handlers: Callable[[], asyncio.Protocol], *, most: int, most_each: int) -> None:
         self._handlers = handlers
         self._most = most
         self._most_each = most_each

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -24,9 +25,18 @@ from edge.web.routes import application
 
 log = logging.getLogger("edge.web")
 
-_RETRY_S = 2.0
-_IDLE_S = 15.0  # a connection that has not sent a whole header in this time is closed: it also bounds slow senders
 _STALLED_MS = 20_000  # a peer that takes nothing of an answer for this long is dropped by the kernel (tcp(7))
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What callers may take: seconds for a whole header, for a body, between tries to listen; open connections."""
+
+    header_s: float = 15.0
+    body_s: float = 10.0
+    retry_s: float = 2.0
+    connections: int = 128
+    connections_each: int = 64
 
 
 class Server:
@@ -46,10 +56,12 @@ class Server:
         metrics: Callable[[], bytes],
         health: Health,
         village: config.Village,
+        limits: Limits = Limits(),
     ) -> None:
+        self._limits = limits
         self._listen = tuple(parse_listen(text) for text in settings.listen)
         self._access = Access(allow)
-        self._desk = DeskApi(desk, desk_key)
+        self._desk = DeskApi(desk, desk_key, body_s=limits.body_s)
         self._page = Page(overview, timezone=village.timezone)
         self._metrics = metrics
         self._health = health
@@ -70,7 +82,7 @@ class Server:
             access_log=None,
             handle_signals=False,
             shutdown_timeout=1.0,
-            keepalive_timeout=_IDLE_S,
+            keepalive_timeout=self._limits.header_s,
             lingering_time=2.0,
             max_line_size=2_048,
             max_field_size=4_096,
@@ -79,9 +91,15 @@ class Server:
         )
         await runner.setup()
         try:
-            await self._serve(Door(_handlers(runner)))
+            await self._serve(self._door(runner))
         finally:
             await runner.cleanup()
+
+    def _door(self, runner: web.AppRunner) -> Door:
+        handlers = runner.server
+        if handlers is None:
+            raise RuntimeError("the runner was not set up")
+        return Door(handlers, most=self._limits.connections, most_each=self._limits.connections_each)
 
     async def _serve(self, door: Door) -> None:
         async with asyncio.TaskGroup() as group:
@@ -106,10 +124,10 @@ class Server:
             except OSError as error:
                 if not missing:
                     log.warning(
-                        "cannot listen on %s port %d yet (%s); trying every %g s", *address, error.strerror, _RETRY_S
+                        "cannot listen on %s port %d yet (%s): trying again until it can", *address, error.strerror
                     )
                 missing = True
-                await asyncio.sleep(_RETRY_S)
+                await asyncio.sleep(self._limits.retry_s)
             else:
                 if missing:
                     log.info("listening on %s port %d", *address)
@@ -128,10 +146,3 @@ def _bound(address: tuple[str, int]) -> socket.socket:
         listener.close()
         raise
     return listener
-
-
-def _handlers(runner: web.AppRunner) -> Callable[[], asyncio.Protocol]:
-    server = runner.server
-    if server is None:
-        raise RuntimeError("the runner was not set up")
-    return server

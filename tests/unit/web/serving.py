@@ -21,10 +21,11 @@ from edge.web.overview import (
     RequestView,
     UplinkView,
 )
-from edge.web.server import Server
+from edge.web.server import Limits, Server
 
 VILLAGE = config.Village(code="3510052001", name="Sumberberas", district="Muncar")
 KEY = "a-desk-key-for-tests"
+USUAL = Limits()
 NOW = 1_795_000_000.0  # 2026-11-18 in Jakarta
 BODY = {"letter": "SKTM", "nik": "3510054107859901", "name": "Siti Aminah", "purpose": "beasiswa"}
 
@@ -130,6 +131,7 @@ def build(
     desk_key: str = KEY,
     allow: tuple[str, ...] = (),
     listen: tuple[str, ...] = ("127.0.0.1:0",),
+    limits: Limits = USUAL,
 ) -> Server:
     return Server(
         config.Web(listen=listen),
@@ -140,6 +142,7 @@ def build(
         metrics=lambda: b"# HELP kampung_edge_test A line.\n",
         health=health,
         village=VILLAGE,
+        limits=limits,
     )
 
 
@@ -151,6 +154,7 @@ async def running(
     desk_key: str = KEY,
     allow: tuple[str, ...] = (),
     listen: tuple[str, ...] = ("127.0.0.1:0",),
+    limits: Limits = USUAL,
 ) -> AsyncIterator[Running]:
     """A server that listens, until the block ends."""
     state = Running("", FakeDesk() if desk is None else desk, Health(wall=lambda: NOW), shown)
@@ -158,7 +162,15 @@ async def running(
     async def overview() -> Overview:
         return state.shown
 
-    server = build(overview, desk=state.desk, health=state.health, desk_key=desk_key, allow=allow, listen=listen)
+    server = build(
+        overview,
+        desk=state.desk,
+        health=state.health,
+        desk_key=desk_key,
+        allow=allow,
+        listen=listen,
+        limits=limits,
+    )
     task = asyncio.create_task(server.run())
     try:
         await once(lambda: task.done() or len(server.addresses) == len(listen))

@@ -1,0 +1,273 @@
+"""Metrics: every event is counted, every name documented and fit for Prometheus, every label bounded."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client.parser import text_string_to_metric_families
+
+from edge import events
+from edge.health import CONDITIONS, Raised
+from edge.metrics import _OUTCOME_OF, OTHER, OUTCOMES, Bounded, Metrics, Snapshot
+from edge.queue import lifecycle
+
+DOCS = Path(__file__).parents[2] / "docs" / "metrics.md"
+BARE = Snapshot(version="1.2.3", clock_trusted=False)
+FULL = Snapshot(
+    version="1.2.3",
+    clock_trusted=True,
+    health=(
+        Raised(CONDITIONS["uplink-down"], "pde", "", 0),
+        Raised(CONDITIONS["uplink-down"], "telkom", "", 0),
+    ),
+    classes=(("service", "telkom"), ("wifi", None), ("control", "telkom")),
+    queue_waiting=3,
+    queue_oldest_s=61.5,
+    queue_dead=1,
+    last_contact_s=12.0,
+    modem_registered=True,
+    modem_signal_percent=75,
+    sms_waiting=2,
+    cpu_percent=5.5,
+    memory_percent=40,
+    disk_percent=12.5,
+    uptime_s=3_600,
+)
+MANY: tuple[events.Event, ...] = (
+    *(
+        events.UplinkJudged(name, level, "", 0.25, 12.0)
+        for name in ("pde", "telkom")
+        for level in get_args(events.Level)
+    ),
+    *(events.ProbeAnswered(name, "1.1.1.1", rtt) for name in ("pde", "telkom") for rtt in (5.0, 20.0, 500.0, None)),
+    *(events.ClassMoved(name, "pde", "telkom", "pde is down") for name in ("service", "wifi", "control")),
+    events.HostReconciled(4, 0.02),
+    events.SmsReceived("modem"),
+    *(events.SmsHandled(code) for code in (*_OUTCOME_OF, "NEW")),
+    *(events.SmsSent("modem", kind, "sent") for kind in ("reply", "notification", "digest")),
+    *(events.SmsSent("modem", "reply", result) for result in ("failed", "retry", "uncertain")),
+    *(events.RequestAccepted(source, "SKTM") for source in ("sms", "desk")),
+    *(events.Forwarded(result, 2, 7.5) for result in ("delivered", "dead", "retry")),
+    *(events.StatusReceived(state) for state in sorted(lifecycle.STATES)),
+    *(
+        events.PartFailed(part, "KeyError", 1.0)
+        for part in ("web", "modem", "forwarder", "center", "controller", "watcher-pde", "watcher-telkom", "lan")
+    ),
+)
+
+
+def counted(*seen: events.Event, snapshot: Snapshot = BARE) -> dict[str, float]:
+    """The samples after these events, by their name with labels as Prometheus writes them."""
+    metrics = Metrics(lambda: snapshot)
+    for event in seen:
+        metrics.observe(event)
+    return samples(metrics)
+
+
+def samples(metrics: Metrics) -> dict[str, float]:
+    families = text_string_to_metric_families(metrics.render().decode())
+    return {
+        sample.name.removeprefix("kampung_edge_") + _labels(sample.labels.items()): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+def _labels(pairs: Iterable[tuple[str, str]]) -> str:
+    return "".join(f" {name}={value}" for name, value in sorted(pairs))
+
+
+@pytest.mark.parametrize(
+    ("event", "wanted"),
+    [
+        (
+            events.UplinkJudged("pde", "degraded", "lossy", 0.2, 300.0),
+            {
+                "uplink_level level=up uplink=pde": 0,
+                "uplink_level level=degraded uplink=pde": 1,
+                "uplink_level level=down uplink=pde": 0,
+                "uplink_loss_ratio uplink=pde": 0.2,
+            },
+        ),
+        (
+            events.ProbeAnswered("pde", "1.1.1.1", 25.0),
+            {
+                "probe_rtt_seconds_bucket le=0.01 uplink=pde": 0,
+                "probe_rtt_seconds_bucket le=0.03 uplink=pde": 1,
+                "probe_rtt_seconds_count uplink=pde": 1,
+                "probe_rtt_seconds_sum uplink=pde": 0.025,
+                "probes_lost_total uplink=pde": 0,
+            },
+        ),
+        (events.ProbeAnswered("pde", "1.1.1.1", None), {"probes_lost_total uplink=pde": 1}),
+        (
+            events.ClassMoved("service", "pde", "telkom", "pde is down"),
+            {"class_moves_total class=service": 1, "class_moves_total class=wifi": 0},
+        ),
+        (events.HostReconciled(3, 0.5), {"reconcile_changes_total": 3, "reconcile_seconds_sum": 0.5}),
+        (events.SmsReceived("modem"), {"sms_parts_received_total modem=modem": 1}),
+        (events.SmsHandled("RECEIVED"), {"sms_handled_total outcome=filed": 1}),
+        (events.SmsHandled("NIK_FORM"), {"sms_handled_total outcome=incomplete": 1}),
+        (events.SmsHandled("ignore"), {"sms_handled_total outcome=ignored": 1}),
+        (events.SmsHandled("SOMETHING_NEW"), {"sms_handled_total outcome=other": 1}),
+        (events.SmsSent("modem", "reply", "uncertain"), {"sms_sent_total result=uncertain": 1}),
+        (events.RequestAccepted("desk", "SKTM"), {"requests_accepted_total source=desk": 1}),
+        (
+            events.Forwarded("delivered", 2, 9.0),
+            {"outbox_attempts_total result=delivered": 1, "outbox_delay_seconds_sum": 9.0},
+        ),
+        (events.Forwarded("retry", 2, 9.0), {"outbox_attempts_total result=retry": 1, "outbox_delay_seconds_count": 0}),
+        (events.StatusReceived("completed"), {"status_changes_total state=completed": 1}),
+        (events.PartFailed("web", "KeyError", 1.0), {"part_failures_total part=web": 1}),
+    ],
+)
+def test_an_event_is_counted(event: events.Event, wanted: dict[str, float]) -> None:
+    """A graph would stay flat while the thing it shows happens."""
+    got = counted(event)
+    assert {name: got.get(name) for name in wanted} == wanted
+
+
+@pytest.mark.parametrize("kind", get_args(events.Event))
+def test_every_type_of_event_is_known(kind: type[events.Event]) -> None:
+    """A new fact would crash the room that announces it."""
+    of_this_kind = [event for event in MANY if type(event) is kind]
+    assert of_this_kind
+    before = counted()
+    assert counted(*of_this_kind) != before
+
+
+def test_a_value_that_is_no_event_is_a_bug() -> None:
+    """An event without a metric would vanish silently."""
+    with pytest.raises(TypeError, match="no metric counts str"):
+        Metrics(lambda: BARE).observe("hello")
+
+
+def test_a_second_verdict_replaces_the_first() -> None:
+    """An uplink would show as up and down at once."""
+    got = counted(events.UplinkJudged("pde", "up", "", 0, 9.0), events.UplinkJudged("pde", "down", "carrier", 1, None))
+    assert [got[f"uplink_level level={level} uplink=pde"] for level in ("up", "degraded", "down")] == [0, 0, 1]
+
+
+def test_the_snapshot_of_the_moment_is_shown() -> None:
+    """Gauges would show the state at the daemon's start, or none."""
+    got = counted(snapshot=FULL)
+    wanted = {
+        "build_info version=1.2.3": 1,
+        "clock_trusted": 1,
+        "condition code=uplink-down severity=error": 2,
+        "condition code=store-full severity=error": 0,
+        "class_uplink class=service uplink=telkom": 1,
+        "class_uplink class=wifi uplink=none": 1,
+        "outbox_waiting": 3,
+        "outbox_oldest_seconds": 61.5,
+        "outbox_dead": 1,
+        "portal_contact_age_seconds": 12,
+        "modem_registered": 1,
+        "modem_signal_ratio": 0.75,
+        "sms_waiting": 2,
+        "host_cpu_ratio": 0.055,
+        "host_memory_ratio": 0.4,
+        "host_disk_ratio": 0.125,
+        "host_uptime_seconds": 3_600,
+    }
+    assert {name: got.get(name) for name in wanted} == pytest.approx(wanted)
+
+
+def test_what_is_not_known_is_left_out() -> None:
+    """A village without a modem would show one with no signal."""
+    got = counted(snapshot=BARE)
+    assert not {"modem_registered", "modem_signal_ratio", "outbox_waiting", "host_cpu_ratio"} & set(got)
+    assert got["clock_trusted"] == 0
+
+
+def test_a_snapshot_is_asked_for_at_each_scrape_only() -> None:
+    """Registering would ask parts that are not built yet, or a scrape show an old state."""
+    asked: list[int] = []
+
+    def snapshot() -> Snapshot:
+        asked.append(1)
+        return Snapshot(version="1", clock_trusted=len(asked) > 1)
+
+    metrics = Metrics(snapshot)
+    assert not asked
+    assert [samples(metrics)["clock_trusted"] for _ in range(2)] == [0, 1]
+
+
+@given(st.lists(st.text(max_size=40), max_size=100))
+def test_labels_are_bounded_whatever_comes(names: list[str]) -> None:
+    """A flood of odd names would fill the memory of the box and of Prometheus."""
+    bounded = Bounded(8)
+    got = {bounded(name) for name in names}
+    assert len(got - {OTHER}) <= 8
+    assert all(re.fullmatch(r"[A-Za-z][\w.\-]{0,31}", value, re.ASCII) for value in got)
+
+
+def test_no_free_text_becomes_a_label() -> None:
+    """A phone number or an address in an event's text would be stored for years."""
+    nasty = "+6281234567890 Siti"
+    text = Metrics(lambda: BARE)
+    for event in (
+        events.UplinkJudged(nasty, "up", nasty, 0, None),
+        events.ProbeAnswered(nasty, nasty, 1.0),
+        events.ClassMoved(nasty, nasty, nasty, nasty),
+        events.SmsReceived(nasty),
+        events.SmsHandled(nasty),
+        events.RequestAccepted(nasty, nasty),
+        events.StatusReceived(nasty),
+        events.PartFailed(nasty, nasty, 1.0),
+    ):
+        text.observe(event)
+    assert b"Siti" not in text.render()
+    assert b"62812" not in text.render()
+
+
+def test_a_two_uplink_box_stays_well_under_150_series() -> None:
+    """217 boxes would fill the regency's Prometheus."""
+    assert 90 < len(counted(*MANY, snapshot=FULL)) < 145
+
+
+def test_no_created_series() -> None:
+    """Each counter would cost two series."""
+    assert not [name for name in counted(*MANY, snapshot=FULL) if name.split()[0].endswith("_created")]
+
+
+def test_promtool_finds_nothing_to_say() -> None:
+    """A name, unit or type would break the conventions that dashboards rely on."""
+    promtool = shutil.which("promtool")
+    assert promtool, "promtool is not installed: apt-get install prometheus"
+    metrics = Metrics(lambda: FULL)
+    for event in MANY:
+        metrics.observe(event)
+    checked = subprocess.run([promtool, "check", "metrics"], input=metrics.render(), capture_output=True, check=False)
+    assert (checked.returncode, checked.stdout + checked.stderr) == (0, b"")
+
+
+def test_every_metric_has_its_line_with_type_and_labels() -> None:
+    """Someone at the regency would meet a number that nobody explained."""
+    metrics = Metrics(lambda: FULL)
+    for event in MANY:
+        metrics.observe(event)
+    lines = dict(re.findall(r"^\| `(kampung_edge_\w+)` \| (.+) \|$", DOCS.read_text(), re.MULTILINE))
+    shown = {}
+    for family in text_string_to_metric_families(metrics.render().decode()):
+        name = family.name + "_total" * (family.type == "counter")
+        shown[name] = (family.type, {label for sample in family.samples for label in sample.labels} - {"le"})
+    assert set(lines) == set(shown)
+    for name, (kind, labels) in shown.items():
+        described, documented, *_ = lines[name].split(" | ") if " | " in lines[name] else (lines[name], "")
+        assert (name, described) == (name, kind)
+        assert (name, set(re.findall(r"`(\w+)`", documented))) == (name, labels)
+
+
+def test_every_outcome_is_explained() -> None:
+    """A graph of handled SMS would have a line without a meaning."""
+    text = DOCS.read_text()
+    assert [outcome for outcome in OUTCOMES if f"`{outcome}`" not in text] == []

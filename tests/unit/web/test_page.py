@@ -1,0 +1,131 @@
+"""The rendered page: escaped, masked, complete, and made at most once a second."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from edge.health import CONDITIONS, Raised
+from edge.web import texts
+from edge.web.overview import Overview, RequestView
+from edge.web.page import ASSETS, Page, asset, worst, zone
+from tests.unit.web.serving import NOW, TROUBLED, WELL, raised
+
+
+def page_of(*shown: Overview) -> tuple[Page, list[Overview]]:
+    """A page over these overviews, one after the other, and the list of those that it has not asked for yet."""
+    left = list(shown)
+
+    async def overview() -> Overview:
+        return left.pop(0)
+
+    return Page(overview, timezone="Asia/Jakarta"), left
+
+
+def render(shown: Overview) -> str:
+    return page_of(shown)[0].render(shown, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("codes", "mood"),
+    [((), "well"), (("uplink-degraded",), "warning"), (("uplink-degraded", "modem-missing"), "error")],
+)
+def test_the_banner_shows_the_gravest(codes: tuple[str, ...], mood: str) -> None:
+    """A green banner would stand over an error."""
+    held = tuple(raised(code) for code in codes)
+    assert worst(held) == mood
+    assert f'class="banner {mood}"' in render(replace(WELL, health=held))
+
+
+@pytest.mark.parametrize("code", sorted(CONDITIONS))
+def test_every_condition_is_shown_with_its_remedy(code: str) -> None:
+    """An officer would see that something is wrong but not what to do."""
+    html = render(replace(WELL, health=(raised(code, "telkom"),)))
+    assert CONDITIONS[code].title in html
+    assert CONDITIONS[code].remedy in html
+    assert ": Telkom" in html
+
+
+def test_a_conditions_english_detail_stays_off_the_page() -> None:
+    """The office would read an engineer's English."""
+    held = Raised(CONDITIONS["network-apply"], "", "netlink: File exists", NOW)
+    html = render(replace(WELL, health=(held,)))
+    assert "netlink" not in html
+    assert CONDITIONS["network-apply"].meaning not in html
+
+
+def test_what_comes_from_outside_is_escaped() -> None:
+    """A name or an operator's text with markup would run as a script in the office's browser."""
+    nasty = '<script>alert("x")</script>'
+    modem = replace(WELL.modem, operator=nasty) if WELL.modem else None
+    request = RequestView("K47-M2", nasty, "received", nasty, nasty, NOW)
+    html = render(replace(WELL, village=nasty, modem=modem, requests=(request,)))
+    assert "<script>alert" not in html
+    assert html.count("&lt;script&gt;") >= 4
+
+
+@pytest.mark.parametrize("cause", sorted(texts.CAUSE))
+def test_every_cause_is_explained(cause: str) -> None:
+    """An uplink would be down without a word why."""
+    shown = replace(WELL, uplinks=(replace(WELL.uplinks[0], level="down", cause=cause),))
+    assert texts.CAUSE[cause] in render(shown)
+
+
+def test_unknown_values_do_not_break_the_page() -> None:
+    """A state or a cause of a newer version would blank the whole page."""
+    shown = replace(
+        WELL,
+        uplinks=(replace(WELL.uplinks[0], cause="meteor"),),
+        requests=(RequestView("K47-M2", "PASPOR", "orbiting", "pigeon", "S•••", NOW),),
+    )
+    html = render(shown)
+    assert "meteor" not in html
+    assert html.count(texts.UNKNOWN) == 3
+    assert "PASPOR" in html
+
+
+def test_parts_left_out_are_said() -> None:
+    """A village without a modem or portal would see an error or an empty box."""
+    html = render(Overview(village="Tamanbaru", kind="kelurahan", version="9"))
+    for words in ("Kelurahan Tamanbaru", texts.NO_MODEM, texts.NO_PORTAL, texts.NO_REQUESTS, texts.NO_UPLINKS):
+        assert words in html
+
+
+def test_times_are_the_villages_own() -> None:
+    """The office would read UTC and wonder about seven hours."""
+    html = render(replace(WELL, requests=(RequestView("K47-M2", "SKTM", "received", "sms", "S•••", 1_795_000_000),)))
+    assert "18 Nov 18.06" in html
+
+
+def test_trouble_is_put_in_words() -> None:
+    """The office would not see what is cut, what waits and what was refused."""
+    html = render(TROUBLED)
+    for words in ("Putus", "Lambat", texts.NO_UPLINK_LEFT, texts.MODEM_AWAY, "2 jam 5 menit", texts.NEVER):
+        assert words in html
+    assert texts.PORTAL_WELL not in html
+
+
+async def test_many_browsers_ask_for_one_overview() -> None:
+    """Thirty open pages would make thirty reads of the store every five seconds."""
+    page, left = page_of(WELL, TROUBLED)
+    pages = await asyncio.gather(*(page.html() for _ in range(30)))
+    assert set(pages) == {pages[0]}
+    assert left == [TROUBLED]
+
+
+def test_an_unknown_time_zone_is_a_clear_mistake() -> None:
+    """The daemon would start with times seven hours off."""
+    for name in ("Asia/Nowhere", "../etc/passwd", ""):
+        with pytest.raises(ValueError, match=r"village\.timezone.*Asia/Jakarta"):
+            zone(name)
+
+
+@pytest.mark.parametrize("name", sorted(ASSETS))
+def test_nothing_is_loaded_from_elsewhere(name: str) -> None:
+    """The page would need the internet just when that is down."""
+    text = asset(name).decode()
+    assert text
+    assert "//" not in text.replace("http://www.w3.org/2000/svg", "").replace("// ", "")
+    assert "//" not in render(WELL)

@@ -1,0 +1,93 @@
+"""What every answer has in common, path by path."""
+
+from __future__ import annotations
+
+import aiohttp
+import pytest
+
+from edge.health import CONDITIONS
+from edge.web.routes import PROTECTIVE
+from tests.unit.web.serving import TROUBLED, running
+
+PATHS = [
+    "/",
+    "/metrics",
+    "/healthz",
+    "/static/page.css",
+    "/static/page.js",
+    "/static/icon.svg",
+    "/v1/requests/x",
+    "/no",
+]
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_every_answer_carries_the_protective_headers(path: str) -> None:
+    """A page could be framed, sniffed, cached or made to run a foreign script."""
+    async with running() as server, aiohttp.ClientSession() as session, session.get(server.url + path) as answer:
+        assert {name: answer.headers[name] for name in PROTECTIVE} == PROTECTIVE
+        assert "aiohttp" not in str(answer.headers)
+
+
+@pytest.mark.parametrize(
+    ("path", "media_type"),
+    [
+        ("/", "text/html; charset=utf-8"),
+        ("/metrics", "text/plain; version=0.0.4; charset=utf-8"),
+        ("/healthz", "application/json"),
+        ("/static/page.css", "text/css; charset=utf-8"),
+        ("/static/page.js", "text/javascript; charset=utf-8"),
+        ("/static/icon.svg", "image/svg+xml; charset=utf-8"),
+    ],
+)
+async def test_every_path_says_what_it_is(path: str, media_type: str) -> None:
+    """With nosniff a wrong media type is a page without style, and Prometheus refuses a wrong format."""
+    async with running() as server, aiohttp.ClientSession() as session, session.get(server.url + path) as answer:
+        assert (answer.status, answer.headers["Content-Type"]) == (200, media_type)
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8480", ""])
+async def test_a_strangers_host_is_refused(path: str, host: str) -> None:
+    """A foreign web page could read the office's data through DNS rebinding."""
+    async with (
+        running() as server,
+        aiohttp.ClientSession(headers={"Host": host}) as session,
+        session.get(server.url + path) as answer,
+    ):
+        assert answer.status == 421
+        assert "host-not-ours" in await answer.text()
+
+
+async def test_an_unknown_path_and_method_are_problems() -> None:
+    """A programmer would get HTML where JSON was promised."""
+    async with running() as server, aiohttp.ClientSession() as session:
+        async with session.get(server.url + "/v2/requests") as answer:
+            assert (answer.status, answer.content_type) == (404, "application/problem+json")
+        async with session.delete(server.url + "/v1/requests") as answer:
+            assert (answer.status, answer.headers["Allow"]) == (405, "POST")
+
+
+async def test_health_and_page_follow_what_holds() -> None:
+    """/healthz or the page would go on telling of yesterday."""
+    async with running() as server, aiohttp.ClientSession() as session:
+        server.health.raise_("modem-missing")
+        async with session.get(server.url + "/healthz") as answer:
+            assert (answer.status, (await answer.json())["status"]) == (200, "attention")
+        server.health.raise_("store-full")
+        async with session.get(server.url + "/healthz") as answer:
+            assert (answer.status, (await answer.json())["status"]) == (503, "refusing")
+        server.health.clear("store-full")
+        server.health.clear("modem-missing")
+        async with session.get(server.url + "/healthz") as answer:
+            assert (answer.status, (await answer.json())["status"]) == (200, "ok")
+
+
+async def test_the_page_is_served_with_what_the_daemon_knows() -> None:
+    """The office would see an empty page."""
+    async with (
+        running(shown=TROUBLED) as server,
+        aiohttp.ClientSession() as session,
+        session.get(server.url + "/") as answer,
+    ):
+        assert CONDITIONS["modem-missing"].title in await answer.text()

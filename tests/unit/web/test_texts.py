@@ -1,0 +1,58 @@
+"""The page's catalogue: complete, and numbers and times as people say them."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+
+from edge import events, marks
+from edge.queue import lifecycle
+from edge.web import texts
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (-5, "0 detik"),
+        (0, "0 detik"),
+        (59.9, "59 detik"),
+        (60, "1 menit"),
+        (3_599, "59 menit"),
+        (3_600, "1 jam"),
+        (7_500, "2 jam 5 menit"),
+        (86_399, "23 jam 59 menit"),
+        (86_400, "1 hari"),
+        (90_000, "1 hari 1 jam"),
+        (40 * 86_400, "40 hari"),
+    ],
+)
+def test_durations(seconds: float, words: str) -> None:
+    """An officer would misread how long something lasts."""
+    assert texts.duration(seconds) == words
+
+
+def test_ago() -> None:
+    """A figure of some seconds would flicker at every refresh."""
+    assert [texts.ago(s) for s in (0, 9.9, 10, 180)] == ["baru saja", "baru saja", "10 detik lalu", "3 menit lalu"]
+
+
+def test_numbers_have_a_decimal_comma() -> None:
+    """12.5 reads as a thousand and more in Indonesia."""
+    assert (texts.number(12.46, 1), texts.number(12.46), texts.number(0)) == ("12,5", "12", "0")
+
+
+def test_uplink_names() -> None:
+    """The page would show the configuration's spelling instead of a name."""
+    assert [texts.uplink_name(n) for n in ("pde", "telkom", "fo_2")] == ["PDE", "Telkom", "Fo 2"]
+
+
+def test_every_state_has_its_word() -> None:
+    """A request would show as unknown on the page."""
+    assert set(texts.REQUEST_STATE) >= lifecycle.STATES
+
+
+def test_every_level_and_class_has_its_word() -> None:
+    """An uplink or a class would show in English or not at all."""
+    assert set(texts.LEVEL) == set(get_args(events.Level))
+    assert set(texts.CLASS) == set(marks.CLASSES)
