@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass
 
 from edge.simulator import links, observer
+from edge.simulator.netns import VillageError
 from edge.simulator.scene import Asked, Scene
 from edge.simulator.village import GUESTS, INTERNET, LINES, OFFICE, PDE
 
@@ -48,7 +49,7 @@ class Share:
         )
 
 
-class FloodFailed(Exception):
+class FloodFailed(VillageError):
     """The flood did not flow on the line it was to flow on, so that its figure would say nothing."""
 
 

@@ -16,7 +16,7 @@ from edge.simulator.village import BOX
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
-class ApplianceFailed(Exception):
+class ApplianceFailed(netns.VillageError):
     """The daemon or one of its commands ended or kept silent; the message ends with what it said last."""
 
 

@@ -111,9 +111,12 @@ def _kill(village: asyncio.subprocess.Process) -> None:
 def _report(home: Path) -> int:
     """Print the one line of the smoke: what the village found, and what of it is left on the host."""
     found = home / "facts.json"
-    facts = json.loads(found.read_text()) if found.exists() else {"ok": False}
+    facts = json.loads(found.read_text()) if found.exists() else {"leftovers": None, "ok": False}
     left = leftovers()
-    facts["leftovers"] = facts.get("leftovers", 0) + len(left)
+    for name in left:
+        _say(f"left over on the host: {name}")
+    if facts["leftovers"] is not None:
+        facts["leftovers"] += len(left)
     facts["ok"] = bool(facts["ok"] and not left)
     print(json.dumps(facts), flush=True)
     return 0 if facts["ok"] else EXIT_FAILED

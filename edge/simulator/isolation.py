@@ -55,7 +55,7 @@ GOVERNMENT_BY_TELKOM = tuple(
 )
 
 
-class DoorClosed(Exception):
+class DoorClosed(netns.VillageError):
     """A door does not open from where it must, so attempts at it would prove nothing."""
 
 

@@ -10,7 +10,8 @@ import tty
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from edge.simulator import actions, netns, observer
+from edge.simulator import actions, observer
+from edge.simulator.netns import VillageError
 from edge.simulator.scene import Asked, Scene
 from edge.simulator.settings import HEAD_RT, HEAD_RW
 from edge.simulator.village import GUESTS, OFFICE
@@ -123,7 +124,7 @@ async def run(scene: Scene, page: str) -> None:
 async def _do(deed: Callable[[], Awaitable[str]]) -> str:
     try:
         return await deed()
-    except (OSError, EOFError, netns.CommandFailed, actions.FloodFailed) as error:
+    except (OSError, EOFError, VillageError) as error:
         return f"that went wrong: {type(error).__name__}: {error}"
 
 

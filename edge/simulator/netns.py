@@ -21,7 +21,11 @@ _RUN = Path("/run/netns")
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-class CommandFailed(Exception):
+class VillageError(Exception):
+    """The village itself could not do its part, so that what it shows of the daemon would mean nothing."""
+
+
+class CommandFailed(VillageError):
     """A command of the village's set-up ended badly; the message names it and what it said."""
 
 
@@ -59,6 +63,11 @@ def add(names: Sequence[str]) -> None:
     run("ip", "-batch", "-", text="".join(f"netns add {name}\n" for name in names))
     for name in names:
         ip(name, "link set lo up")
+
+
+def remove(names: Sequence[str]) -> None:
+    """Take namespaces away, with every device and process-less socket in them."""
+    run("ip", "-batch", "-", text="".join(f"netns del {name}\n" for name in names))
 
 
 @contextlib.contextmanager

@@ -10,9 +10,6 @@ import sys
 from pathlib import Path
 
 from edge.simulator import menu, netns
-from edge.simulator.actions import FloodFailed
-from edge.simulator.appliance import ApplianceFailed
-from edge.simulator.isolation import DoorClosed
 from edge.simulator.scene import Scene, opened
 from edge.simulator.settings import LONG, SHORT
 from edge.simulator.smoke import Smoke, say
@@ -23,7 +20,7 @@ def main(home: Path, page: str) -> int:
     seclude()
     try:
         return asyncio.run(_smoke(home) if page == "smoke" else _demo(home, page))
-    except (netns.CommandFailed, ApplianceFailed) as error:
+    except netns.VillageError as error:
         say(str(error))
         return 1
 
@@ -44,17 +41,9 @@ async def _smoke(home: Path) -> int:
         smoke = Smoke(scene)
         try:
             await smoke.run()
-        except (
-            TimeoutError,
-            OSError,
-            EOFError,
-            ApplianceFailed,
-            DoorClosed,
-            FloodFailed,
-            netns.CommandFailed,
-        ) as error:
+        except (OSError, EOFError, netns.VillageError) as error:
             smoke.facts["ok"] = False
-            say(f"broken off: {type(error).__name__}: {error}")
+            say(f"broken off: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
         if not smoke.facts["ok"]:
             say(f"the daemon said last:\n{scene.appliance.last_words()}")
         # Whole or not at all: the process that reads it may end this one at any moment.
