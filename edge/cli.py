@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -96,7 +96,7 @@ def plan(path: Path, as_json: bool) -> None:
     config = _load(path)
     from edge.traffic import operator
 
-    with _refusals():
+    with _network_refusals():
         changes = operator.plan(config)
     if as_json:
         _print_json([{"action": change.action, "what": change.what, "why": change.why} for change in changes])
@@ -115,7 +115,7 @@ def teardown(path: Path) -> None:
     Example: kampung-edge teardown --config /etc/kampung-edge/kampung-edge.toml
     """
     config = _load(path)
-    with _refusals(), _alone(config):
+    with _network_refusals(), _alone(config):
         from edge.traffic import operator
 
         removed = operator.teardown(config)
@@ -133,7 +133,7 @@ def guard(path: Path) -> None:
     config = _load(path)
     from edge.traffic import operator
 
-    with _refusals():
+    with _network_refusals():
         operator.guard(config)
 
 
@@ -221,8 +221,7 @@ def _alone(config: Config) -> Iterator[None]:
     try:
         instance = Instance(run_dir)
     except AlreadyRunning as error:
-        click.echo(f"error: {error}; stop it first (systemctl stop kampung-edge)", err=True)
-        sys.exit(EXIT_ALREADY_RUNNING)
+        _end(f"{error}; stop it first (systemctl stop kampung-edge)", EXIT_ALREADY_RUNNING)
     yield
     instance.close()
 
@@ -234,6 +233,24 @@ def _refusals() -> Iterator[None]:
         yield
     except (OSError, ValueError) as error:
         refused = isinstance(error, OSError) and error.errno in (errno.EPERM, errno.EACCES)
-        remedy = "; run it as root" if refused else ""
-        click.echo(f"error: {error}{remedy}", err=True)
-        sys.exit(EXIT_PRIVILEGE if refused else EXIT_FAILED)
+        _end(f"{error}{'; run it as root' if refused else ''}", EXIT_PRIVILEGE if refused else EXIT_FAILED)
+
+
+@contextlib.contextmanager
+def _network_refusals() -> Iterator[None]:
+    """The same, with what the kernel room says it cannot do."""
+    from edge.kernel.errors import HostError, PrivilegeMissing
+    from edge.traffic.operator import CommandFailed
+
+    try:
+        with _refusals():
+            yield
+    except (HostError, CommandFailed) as error:
+        causes = (error, error.__cause__)
+        refused = any(isinstance(cause, (PrivilegeMissing, PermissionError)) for cause in causes)
+        _end(str(error), EXIT_PRIVILEGE if refused else EXIT_FAILED)
+
+
+def _end(sentence: str, code: int) -> NoReturn:
+    click.echo(f"error: {sentence}", err=True)
+    sys.exit(code)
