@@ -198,6 +198,72 @@ def test_answer_of_a_faulty_target_is_still_life() -> None:
     assert not play.until(30).silent
 
 
+def test_targets_die_one_after_another() -> None:
+    """With three of four targets dead, one lost probe to the last must neither be an outage nor fault the last."""
+    ends = {"b": 5.0, "c": 30.0, "d": 60.0}
+    play = Play(make(), lambda at, target: 0.02 if target == GATEWAY or at < ends.get(target, 1e9) else None)
+    summary = play.until(90)
+    assert play.window.faulty == {"b", "c", "d"}
+    assert (summary.loss, summary.silent) == (0.0, False)
+    hole = play.now
+    play.answers = lambda at, target: 0.02 if target == "a" and at >= hole + 1.25 else None
+    while play.now < hole + 2.5:
+        assert not play.until(play.now + EVERY).silent
+
+
+def test_losses_before_the_last_answer_are_no_silence() -> None:
+    """Losses that an answer has followed must not count as tries of a later silence in which nothing was sent."""
+    window = make()
+    for serial in (1, 2, 3):
+        window.sent(serial, "a", now=0.0)
+    window.sent(4, "b", now=1.0)
+    window.expire(now=5.0)
+    window.answered(4, 20.0, now=5.0)
+    assert not window.summary(now=9.0).silent
+
+
+def test_answers_from_before_a_common_silence_excuse_nobody() -> None:
+    """A target must be judged by what the others did in the same time, not by their answers of before."""
+    window = make(targets=("a", "b"))
+    for serial in range(100):
+        window.sent(serial, "b", now=serial * 0.01)
+        window.answered(serial, 1.0, now=serial * 0.01)
+    for serial in range(100, 100 + 2 * FAULT_MISSES):
+        window.sent(serial, "ab"[serial % 2], now=2.0)
+        window.failed(serial)
+    assert window.faulty == frozenset()
+
+
+def test_scattered_misses_fault_nobody() -> None:
+    """A target that misses every other probe must count as lossy, not be set aside."""
+    turn = iter(range(10_000))
+    play = Play(make(), lambda _, target: None if target == "b" and next(turn) % 2 else 0.02)
+    summary = play.until(60)
+    assert play.window.faulty == frozenset()
+    assert 0.05 < summary.loss < 0.2
+
+
+def test_faulty_target_must_answer_steadily() -> None:
+    """A target that limits its answers must stay aside as long as it drops some."""
+    play = Play(make(), dead("b"))
+    play.until(20)
+    turn = iter(range(10_000))
+    play.answers = lambda _, target: None if target == "b" and next(turn) % 4 == 3 else 0.02
+    for _ in range(40):
+        assert play.until(play.now + 1).loss == 0
+        assert play.window.faulty == {"b"}
+
+
+def test_gateway_probe_on_its_way_is_not_held_against_it() -> None:
+    """The gateway must be blamed only once its answer is overdue, and then before the probe's own time-out."""
+    window = make()
+    window.sent(1, GATEWAY, now=0.0)
+    window.answered(1, 1.0, now=0.001)
+    window.sent(2, GATEWAY, now=5.0)
+    assert window.summary(now=5.1).gateway is True
+    assert window.summary(now=5.3).gateway is False
+
+
 def test_restart_forgets_everything() -> None:
     """After the device was replaced, replies to probes of the old one must not count."""
     play = Play(make(), dead("b"))
@@ -264,9 +330,13 @@ def test_loss_is_exactly_the_unanswered_share(fates: list[str]) -> None:
 
 
 def test_memory_is_bounded() -> None:
-    """A window of ten minutes at the fastest pace must not grow without end."""
+    """A window of ten minutes at the fastest pace must not grow without end, answered or not."""
     window = Window(targets=("a",), gateway="", span_s=600, timeout_s=1, outage_s=2, started_at=0.0)
-    for serial in range(3 * MOST_RECORDS):
+    for serial in range(2 * MOST_RECORDS):
         window.sent(serial, "a", now=serial * 0.02)
-    window.expire(now=3 * MOST_RECORDS * 0.02)
-    assert window.summary(now=3 * MOST_RECORDS * 0.02).decided <= MOST_RECORDS + 1
+        window.answered(serial, 1.0, now=serial * 0.02)
+    assert window.summary(now=2 * MOST_RECORDS * 0.02).decided <= MOST_RECORDS
+    for serial in range(2 * MOST_RECORDS, 4 * MOST_RECORDS):
+        window.sent(serial, "a", now=serial * 0.02)
+    window.expire(now=4 * MOST_RECORDS * 0.02)
+    assert window.summary(now=4 * MOST_RECORDS * 0.02).decided <= MOST_RECORDS
