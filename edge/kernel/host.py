@@ -49,7 +49,7 @@ class Host:
     def observe(self, scopes: Iterable[Scope] = SCOPES) -> HostState:
         """What stands of ours in `scopes`. PrivilegeMissing or Unreadable when it cannot be told."""
         wanted = frozenset(scopes)
-        names = {index: name for name, index in routes.indexes(self._ip).items()}
+        names = self._names()
         found: list[Item] = []
         if "routing" in wanted:
             found += routes.observe(self._ip, names)
@@ -81,7 +81,7 @@ class Host:
         listed = list(changes)
         if not listed:
             return refused
-        index = routes.indexes(self._ip)
+        index = {name: number for number, name in self._names().items()}
         foreign = self._foreign_roots() if any(isinstance(change.item, Qdisc) for change in listed) else {}
         for change in listed:
             device = change.item.device if isinstance(change.item, Qdisc) and not change.item.parent else ""
@@ -114,8 +114,11 @@ class Host:
                     nftables.load(change.item)
 
     def _foreign_roots(self) -> dict[str, str]:
-        names = {index: name for name, index in routes.indexes(self._ip).items()}
-        return qdisc.foreign_roots(self._ip, names)
+        return qdisc.foreign_roots(self._ip, self._names())
+
+    def _names(self) -> dict[int, str]:
+        """Device indexes to names."""
+        return {link.index: link.name for link in routes.links(self._ip).values()}
 
     def _best_leaf(self) -> str:
         """The best leaf qdisc there is: CAKE, then FQ-CoDel, then hashed HTB leaves, then a plain fifo.

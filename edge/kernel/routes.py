@@ -22,6 +22,7 @@ def links(ip: IPRoute) -> dict[str, Link]:
     found = (
         Link(
             message.get_attr("IFLA_IFNAME"),
+            message["index"],
             message.get_attr("IFLA_MTU") or 1500,
             bool(message["flags"] & _IFF_UP),
             bool(message.get_attr("IFLA_CARRIER")),
@@ -29,11 +30,6 @@ def links(ip: IPRoute) -> dict[str, Link]:
         for message in ip.get_links()
     )
     return {link.name: link for link in found}
-
-
-def indexes(ip: IPRoute) -> dict[str, int]:
-    """Device names to kernel indexes."""
-    return {message.get_attr("IFLA_IFNAME"): message["index"] for message in ip.get_links()}
 
 
 def observe(ip: IPRoute, names: dict[int, str]) -> Iterator[Rule | Route]:

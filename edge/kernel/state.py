@@ -117,6 +117,7 @@ class Link:
     """A network device as the kernel shows it. `up` is the administrative state, `mtu` in bytes."""
 
     name: str
+    index: int
     mtu: int
     up: bool
     carrier: bool

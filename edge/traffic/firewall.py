@@ -194,15 +194,18 @@ def _uplink_to_box(config: Config) -> Iterator[str]:
 
 
 def _track(config: Config) -> Iterator[str]:
-    """The connection remembers its class and uplink: for shaping the way back, and for deletion at a switch."""
+    """The connection remembers its class and first uplink: for shaping the way back, and for deletion at a switch.
+
+    Only its first packet sets them. One that slips through between the switch of the rules and the deletion would else
+    take the new uplink's mark, keep the old one's address and survive, broken, for as long as it is used.
+    """
     for number, uplink in _numbered(config):
         for name in CLASSES:
             own = f"{class_mark(name):#010x}"
             classes = f"{{ 0x00000000, {own} }}" if name == "control" else own
-            yield (
-                f'oifname "{uplink.device}" ct direction original meta mark & {CLASS_MASK:#010x} {classes} '
-                f"ct mark set {_marked('ct', MASK, uplink_mark(number) | class_mark(name))}"
-            )
+            new = f'oifname "{uplink.device}" ct mark & {UPLINK_MASK:#010x} == 0x00000000'
+            mark = _marked("ct", MASK, uplink_mark(number) | class_mark(name))
+            yield f"{new} meta mark & {CLASS_MASK:#010x} {classes} ct mark set {mark}"
 
 
 def _shape(config: Config, facts: Facts) -> Iterator[str]:

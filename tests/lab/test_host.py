@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 
 from edge.kernel.host import Host
-from edge.kernel.state import HostState, Qdisc, diff
+from edge.kernel.state import HostState, diff
 from edge.traffic.plan import desired
 from edge.traffic.policy import NOTHING, decide
-from tests.lab.namespaces import sh
 from tests.lab.town import kernel_state, settings
 
 pytestmark = pytest.mark.usefixtures("box")

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -191,7 +192,7 @@ def kernel_state() -> dict[str, str]:
     return {
         "rules": sh("ip -4 rule") + sh("ip -6 rule"),
         "routes": sh("ip -4 route show table all") + sh("ip -6 route show table all proto 75"),
-        "qdiscs": sh("tc qdisc"),
+        "qdiscs": re.sub(r"direct_packets_stat \d+", "", sh("tc qdisc")),
         "classes": "".join(sh(f"tc class show dev {link}") for link in links),
         "filters": "".join(sh(f"tc filter show dev {link} egress", check=False) for link in links),
         "links": " ".join(links),
