@@ -117,9 +117,9 @@ def sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
-def known_migrations() -> list[Path]:
+def known_migrations(folder: Path = MIGRATIONS) -> list[Path]:
     """The numbered migration files of this version, in order."""
-    return sorted(MIGRATIONS.glob("[0-9][0-9][0-9][0-9]_*.sql"))
+    return sorted(folder.glob("[0-9][0-9][0-9][0-9]_*.sql"))
 
 
 def applied(connection: sqlite3.Connection) -> set[str]:

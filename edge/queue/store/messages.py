@@ -115,13 +115,13 @@ class Messages:
     def get(self, conn: sqlite3.Connection, inbound: int) -> Inbound | None:
         """A message that waits, or None when it is handled already."""
         row = conn.execute(
-            "SELECT sender, alphanumeric, text, timestamp, received_at, attempts FROM inbound "
+            "SELECT sender, alphanumeric, text, timestamp, received_at, attempts, sender_digest FROM inbound "
             "WHERE id = ? AND handled_at IS NULL",
             (inbound,),
         ).fetchone()
         if row is None:
             return None
-        sender, text = self._seal.open(row[0], "inbound.sender"), self._seal.open(row[2], "inbound.text")
+        sender, text = self._seal.open(row[0], "inbound.sender"), self._seal.open(row[2], _context(row[6]))
         return Inbound(inbound, sender, bool(row[1]), text, row[3], row[4], row[5])
 
     def handled(self, conn: sqlite3.Connection, inbound: int, outcome: str, *, now: float) -> None:
@@ -195,12 +195,13 @@ class Messages:
         return self._seal.seal(json.dumps(content), "inbound_part")
 
     def _add_inbound(self, conn: sqlite3.Connection, part: Part, text: str, *, now: float) -> int:
+        digest = self._phone(part.sender)
         row = conn.execute(
             "INSERT INTO inbound (modem, sender, sender_digest, alphanumeric, text, text_digest, timestamp,"
             " received_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
             (
-                *(part.modem, self._seal.seal(part.sender, "inbound.sender"), self._phone(part.sender)),
-                *(part.alphanumeric, self._seal.seal(text, "inbound.text"), self._seal.digest(text, "text")),
+                *(part.modem, self._seal.seal(part.sender, "inbound.sender"), digest),
+                *(part.alphanumeric, self._seal.seal(text, _context(digest)), self._seal.digest(text, "text")),
                 *(part.timestamp, now),
             ),
         ).fetchone()
@@ -231,3 +232,7 @@ class Messages:
             "UPDATE inbound_part SET inbound = ?, content = NULL WHERE series = ? AND inbound IS NULL",
             (inbound, series),
         )
+
+
+def _context(digest: bytes) -> str:
+    return f"inbound.text:{digest.hex()}"

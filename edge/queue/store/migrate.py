@@ -19,12 +19,12 @@ class MigrationRefused(Exception):
     """The file is from a newer version, or a migration failed; the message is for the operator."""
 
 
-def migrate(path: Path) -> list[str]:
-    """Apply what `path` lacks and return the names of what was applied. Raises `MigrationRefused`."""
+def migrate(path: Path, folder: Path = files.MIGRATIONS) -> list[str]:
+    """Apply what `path` lacks of `folder` and return the names of what was applied. Raises `MigrationRefused`."""
     database = Database(files.connect(path))
     try:
         done = files.applied(database.conn)
-        known = files.known_migrations()
+        known = files.known_migrations(folder)
         unknown = sorted(done - {file.stem for file in known})
         if unknown:
             raise MigrationRefused(

@@ -2,8 +2,8 @@
 
 A row: pending -> sending -> sent | failed, back to pending when the network did not take it. A row found in "sending"
 after a crash, or whose send ended ambiguously, is uncertain: it is sent once more, since a lost reply is worse than a
-twin, and `uncertain` counts it; ambiguous a second time it stays in the state "uncertain". Numbers and texts are sealed.
-All methods take the connection of the caller's transaction and wall time as `now`.
+twin, and `uncertain` counts it; ambiguous a second time it stays in the state "uncertain". Numbers and texts are
+sealed, a text for its number. All methods take the connection of the caller's transaction and wall time as `now`.
 """
 
 from __future__ import annotations
@@ -70,13 +70,14 @@ class Outgoing:
         stranger: bool = False,
     ) -> int:
         """Write a message to send (`code` is its template's) and return its id."""
+        digest = self._phone(number)
         row = conn.execute(
             "INSERT INTO outgoing (kind, code, priority, number, number_digest, text, stranger, request, inbound,"
             " created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
             (
                 *(kind, code, PRIORITIES[kind]),
-                *(self._seal.seal(number, "outgoing.number"), self._phone(number)),
-                *(self._seal.seal(text, "outgoing.text"), stranger, request, inbound, now),
+                *(self._seal.seal(number, "outgoing.number"), digest),
+                *(self._seal.seal(text, _context(digest)), stranger, request, inbound, now),
             ),
         ).fetchone()
         return int(row[0])
@@ -97,12 +98,12 @@ class Outgoing:
         """Mark a pending message as being sent and return it; None when it is not pending any more."""
         row = conn.execute(
             "UPDATE outgoing SET state = 'sending', attempts = attempts + 1, sending_at = ? "
-            "WHERE id = ? AND state = 'pending' RETURNING kind, number, text, attempts",
+            "WHERE id = ? AND state = 'pending' RETURNING kind, number, text, attempts, number_digest",
             (now, outgoing),
         ).fetchone()
         if row is None:
             return None
-        number, text = self._seal.open(row[1], "outgoing.number"), self._seal.open(row[2], "outgoing.text")
+        number, text = self._seal.open(row[1], "outgoing.number"), self._seal.open(row[2], _context(row[4]))
         return Due(outgoing, row[0], number, text, row[3])
 
     def sends(self, conn: sqlite3.Connection, *, now: float) -> Sends:
@@ -162,3 +163,7 @@ class Outgoing:
 
     def _phone(self, number: str) -> bytes:
         return self._seal.digest(number, "phone")
+
+
+def _context(digest: bytes) -> str:
+    return f"outgoing.text:{digest.hex()}"

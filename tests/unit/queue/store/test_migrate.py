@@ -1,0 +1,98 @@
+"""Migrations: applied once and in order, refused from the future, undone when they fail."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edge.queue.store import files
+from edge.queue.store.migrate import MigrationRefused, main, migrate, statements
+
+KNOWN = [file.stem for file in files.known_migrations()]
+
+
+def dump(path: Path) -> list[str]:
+    connection = sqlite3.connect(path)
+    try:
+        return list(connection.iterdump())
+    finally:
+        connection.close()
+
+
+def test_command_applies_what_is_missing_once(tmp_path: Path) -> None:
+    """The child process that runs before the store does not build it, or builds it twice."""
+    command = [sys.executable, "-m", "edge.queue.store.migrate", str(tmp_path / "box.db")]
+    first = subprocess.run(command, check=True, capture_output=True, text=True)
+    again = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert [line.split()[-1] for line in first.stdout.splitlines()] == KNOWN
+    assert again.stdout == ""
+    assert not files.pending(tmp_path / "box.db")
+
+
+def test_numbers_are_unique_and_in_order() -> None:
+    """Two migrations with one number are applied in an order that depends on their names."""
+    numbers = [int(name[:4]) for name in KNOWN]
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_file_from_a_newer_version_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An older program writes into a schema it does not know."""
+    path = tmp_path / "box.db"
+    migrate(path)
+    with sqlite3.connect(path) as connection:
+        connection.execute("INSERT INTO migration VALUES ('9999_future', '')")
+    before = dump(path)
+    assert main([str(path)]) == 1
+    assert "was written by a newer kampung-edge (it has 9999_future): install that version" in capsys.readouterr().err
+    assert dump(path) == before
+    assert files.pending(path)
+
+
+@pytest.mark.parametrize(
+    "fails", ["CREATE TABLE b (x);\nCREATE TABLE a (x);", "CREATE TABLE b (x);\nDELETE FROM a;\nSELECT nonsense("]
+)
+def test_failed_migration_leaves_the_file_as_it_was(tmp_path: Path, fails: str) -> None:
+    """Half of a migration stays, and neither the old nor the new program can use the file."""
+    path, folder = tmp_path / "box.db", tmp_path / "migrations"
+    folder.mkdir()
+    (folder / "0001_first.sql").write_text("-- a\nCREATE TABLE a (x);\nINSERT INTO a VALUES (1);\n")
+    assert migrate(path, folder) == ["0001_first"]
+    before = dump(path)
+    (folder / "0002_second.sql").write_text(fails)
+    with pytest.raises(MigrationRefused, match=r"migration 0002_second failed on .*: the file is as it was"):
+        migrate(path, folder)
+    assert dump(path) == before
+    (folder / "0002_second.sql").write_text("CREATE TABLE b (x);")
+    assert migrate(path, folder) == ["0002_second"]
+
+
+def test_a_file_that_is_no_database_is_a_clear_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The operator gets a traceback for a damaged file, or for a wrong command."""
+    (tmp_path / "box.db").write_bytes(b"?" * 8192)
+    assert main([str(tmp_path / "box.db")]) == 1
+    assert "file is not a database" in capsys.readouterr().err
+    assert main([]) == 2
+    assert capsys.readouterr().err == "usage: python -m edge.queue.store.migrate PATH\n"
+
+
+@pytest.mark.parametrize(
+    ("script", "wanted"),
+    [
+        ("", []),
+        ("-- only words\n\n", []),
+        ("CREATE TABLE a (x);\nCREATE TABLE b (x);", ["CREATE TABLE a (x);\n", "CREATE TABLE b (x);"]),
+        ("CREATE TABLE a (\n x, -- one; two\n y\n);\n", ["CREATE TABLE a (\n x, -- one; two\n y\n);\n"]),
+        (
+            "CREATE TRIGGER t AFTER INSERT ON a BEGIN\n DELETE FROM b;\nEND;\n",
+            ["CREATE TRIGGER t AFTER INSERT ON a BEGIN\n DELETE FROM b;\nEND;\n"],
+        ),
+        ("SELECT 'no end", ["SELECT 'no end"]),
+    ],
+)
+def test_statements(script: str, wanted: list[str]) -> None:
+    """A migration is cut inside a statement, or its last one is forgotten."""
+    assert statements(script) == wanted

@@ -1,0 +1,39 @@
+"""What is kept of a peer's words."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.queue.sink import Change, Parcel, scrub
+
+
+@pytest.mark.parametrize(
+    ("text", "personal", "wanted"),
+    [
+        ("letter is unknown", (), "letter is unknown"),
+        ("NIK 3510152306089909 is unknown", (), "NIK … is unknown"),
+        ("NIK 3510 1523 0608 9909 / +62 812-3456-7001", (), "NIK … / +…"),
+        ("Siti Aminah is not a resident", ("SITI AMINAH", "SITI", "AMINAH"), "… is not a resident"),
+        ("two\nlines\tand\x00more", (), "two lines andmore"),
+        ("", ("",), ""),
+    ],
+)
+def test_scrub(text: str, personal: tuple[str, ...], wanted: str) -> None:
+    """A portal's error message carries a villager's data into a log."""
+    assert scrub(text, personal) == wanted
+
+
+@given(st.text(max_size=2000))
+def test_scrubbed_text_is_short_and_of_one_line(text: str) -> None:
+    """Some text of a peer floods or forges a log."""
+    clean = scrub(text)
+    assert len(clean) <= 200
+    assert clean.isprintable()
+
+
+def test_what_travels_names_nobody_in_a_log_line() -> None:
+    """A traceback or a log line shows a villager's data."""
+    assert repr(Parcel("e", "r", "request", 1, 0.0, b"SITI")) == "Parcel(request e)"
+    assert "SITI" not in repr(Change("e", "r", "rejected", 2, "SITI"))
