@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import get_args
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.config import Monitor
-from edge.monitor.verdict import Judge, Obstacle
+from edge.monitor.verdict import Cause, Judge, Obstacle
 from edge.monitor.window import Summary
 
 SETTINGS = Monitor()  # loss 15/5 %, RTT 300/150 ms, fall 3 s, rise 10 s, outage 2 s
@@ -183,6 +186,12 @@ def test_steps(steps: list[Step]) -> None:
     judge = Judge("pde", SETTINGS, now=0.0)
     for at, what, wanted in steps:
         assert play(judge, at, what) == wanted, f"at {at}"
+
+
+@pytest.mark.parametrize("cause", [cause for cause in get_args(Cause) if cause])
+def test_every_cause_is_explained(cause: str) -> None:
+    """An engineer would meet a cause on the page that docs/monitoring.md does not explain."""
+    assert f"`{cause}`" in (Path(__file__).parents[3] / "docs" / "monitoring.md").read_text()
 
 
 def test_without_targets_the_gateway_speaks() -> None:
