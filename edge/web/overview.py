@@ -34,7 +34,10 @@ class ClassView:
 
 @dataclass(frozen=True, slots=True)
 class ModemView:
-    """The SMS modem: the driver's state, its network, signal 0..100 or None, and how many SMS wait to be sent."""
+    """The SMS modem: the driver's state, its network, signal 0..100 or None, and how many SMS wait to be sent.
+
+    The states are missing, starting, sim, searching and ready.
+    """
 
     state: str
     operator: str

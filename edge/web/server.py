@@ -41,6 +41,7 @@ class Limits:
 
 class Server:
     """Serves until cancelled. `allow` are the networks that may call, beside loopback; `desk_key` the desk's secret.
+    `started` is set once one address is open.
 
     ValueError when an address, a network or the time zone of the configuration cannot be used.
     """
@@ -65,6 +66,7 @@ class Server:
         self._page = Page(overview, timezone=village.timezone)
         self._metrics = metrics
         self._health = health
+        self.started = asyncio.Event()
         self._sockets: dict[tuple[str, int], tuple[str, int]] = {}
 
     @property
@@ -110,6 +112,7 @@ class Server:
         server = await asyncio.get_running_loop().create_server(door.protocol, sock=await self._open(address))
         host, port = server.sockets[0].getsockname()[:2]
         self._sockets[address] = (host, port)
+        self.started.set()
         try:
             await server.serve_forever()
         finally:

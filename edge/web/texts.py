@@ -23,8 +23,6 @@ USED_BY = "Pemakaian jalur"
 NO_UPLINK_LEFT = "Tidak ada jalur yang bisa dipakai"
 SMS = "Layanan SMS"
 NO_MODEM = "Modem SMS tidak dipasang pada kotak ini."
-MODEM_READY = "Siap menerima dan mengirim SMS"
-MODEM_AWAY = "Belum bisa menerima dan mengirim SMS"
 OPERATOR = "Operator"
 SIGNAL = "Sinyal"
 SIGNAL_UNKNOWN = "belum diketahui"
@@ -71,6 +69,13 @@ CAUSE = {
     "delayed": "Jawaban dari internet lambat.",
     "no-targets": "Belum ada alamat pemeriksaan.",
     "no-privilege": "Pemantau internet tidak punya izin.",
+}
+MODEM_STATE = {
+    "ready": "Siap menerima dan mengirim SMS",
+    "starting": "Modem sedang disiapkan",
+    "searching": "Modem sedang mencari sinyal",
+    "sim": "Kartu SIM bermasalah",
+    "missing": "Modem tidak terhubung",
 }
 CLASS = {"service": "Layanan kantor", "wifi": "WiFi publik", "control": "Sistem kotak ini"}
 REQUEST_STATE = {

@@ -73,6 +73,15 @@ def test_every_cause_is_explained(cause: str) -> None:
     assert texts.CAUSE[cause] in render(shown)
 
 
+@pytest.mark.parametrize("state", sorted(texts.MODEM_STATE))
+def test_every_state_of_the_modem_is_explained(state: str) -> None:
+    """The office would not know whether SMS work or what they wait for."""
+    assert WELL.modem is not None
+    html = render(replace(WELL, modem=replace(WELL.modem, state=state)))
+    assert texts.MODEM_STATE[state] in html
+    assert (texts.MODEM_STATE["ready"] in html) == (state == "ready")
+
+
 def test_unknown_values_do_not_break_the_page() -> None:
     """A state or a cause of a newer version would blank the whole page."""
     shown = replace(
@@ -102,7 +111,7 @@ def test_times_are_the_villages_own() -> None:
 def test_trouble_is_put_in_words() -> None:
     """The office would not see what is cut, what waits and what was refused."""
     html = render(TROUBLED)
-    for words in ("Putus", "Lambat", texts.NO_UPLINK_LEFT, texts.MODEM_AWAY, "2 jam 5 menit", texts.NEVER):
+    for words in ("Putus", "Lambat", texts.NO_UPLINK_LEFT, texts.MODEM_STATE["missing"], "2 jam 5 menit", texts.NEVER):
         assert words in html
     assert texts.PORTAL_WELL not in html
 
