@@ -1,1 +1,167 @@
-"""The only wiring: builds the parts from the configuration and keeps them running."""
+"""The process: one instance, signals, reload, the watchdog. What runs inside it is wired in `edge.parts`.
+
+A *generation* is the set of parts built from one configuration. SIGHUP checks the file; if it is good the generation
+ends and the next one starts, else the old one goes on. SIGTERM and SIGINT end it. The kernel's state always stays.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+from edge import __version__, credentials, logs
+from edge.clock import SystemClock
+from edge.config import Config
+from edge.config_check import ConfigError, Problem, load
+from edge.health import Health
+from edge.instance import AlreadyRunning, Instance
+from edge.notify import notify, reloading, watchdog_interval_s
+from edge.parts import Generation
+from edge.queue.store.database import StoreError
+from edge.supervise import TooManyCrashes
+
+log = logging.getLogger("edge.daemon")
+
+EXIT_FAILED = 1
+EXIT_CONFIGURATION = 2
+EXIT_ALREADY_RUNNING = 4
+SETTLED_S = 300.0
+
+
+def main(path: Path) -> int:
+    """Run the daemon with the configuration at `path` until it is told to stop; returns the process's exit code."""
+    logs.set_up()
+    try:
+        config = load(path)
+        secrets = credentials.read()
+        instance = Instance(Path(config.run_dir))
+    except (ConfigError, credentials.CredentialError) as error:
+        return _refuse(str(error), EXIT_CONFIGURATION)
+    except AlreadyRunning as error:
+        return _refuse(f"{error}; stop it first", EXIT_ALREADY_RUNNING)
+    except OSError as error:
+        return _refuse(f"{error}; give this user a run_dir and a state_dir it may write", EXIT_FAILED)
+    daemon = Daemon(path, config, secrets, instance)
+    failures: list[str] = []
+    try:
+        asyncio.run(daemon.run())
+    except* (TooManyCrashes, StoreError, OSError) as group:
+        failures += map(str, _leaves(group))
+    if failures:
+        return _refuse("; ".join(failures), EXIT_FAILED)
+    instance.settled()
+    return 0
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
+
+
+def _refuse(sentence: str, code: int) -> int:
+    for line in sentence.splitlines():
+        log.error("%s", line)
+    notify(f"STATUS={sentence.splitlines()[0] if sentence else 'failed'}")
+    return code
+
+
+class Daemon:
+    """One process's life: generations one after the other until a stop is asked for."""
+
+    def __init__(self, path: Path, config: Config, secrets: credentials.Credentials, instance: Instance) -> None:
+        self._path = path
+        self._config = config
+        self._secrets = secrets
+        self._instance = instance
+        self._clock = SystemClock()
+        self._stop = asyncio.Event()
+        self._reload = asyncio.Event()
+
+    async def run(self) -> None:
+        """Run until SIGTERM or SIGINT."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self._reload.set)
+        safe = self._instance.begin()
+        log.info("kampung-edge %s for %s %s", __version__, self._config.village.kind, self._config.village.name)
+        while not self._stop.is_set():
+            await self._generation(safe=safe)
+            safe = False
+        notify("STOPPING=1", "STATUS=Stopped; the kernel keeps its routes")
+
+    async def _generation(self, *, safe: bool) -> None:
+        """Run the parts of the present configuration until a stop, a good reload or the end of safe mode."""
+        health = Health(self._clock.wall)
+        async with Generation(self._config, self._secrets, clock=self._clock, health=health, safe=safe) as parts:
+            await parts.listening()
+            notify("READY=1", f"STATUS={'Safe mode' if safe else 'Running'}")
+            beat = asyncio.create_task(self._beat(health), name="beat")
+            try:
+                await self._until_change(safe=safe)
+            finally:
+                beat.cancel()
+
+    async def _until_change(self, *, safe: bool) -> None:
+        loop = asyncio.get_running_loop()
+        settle = loop.call_later(SETTLED_S, self._settle, safe)
+        try:
+            while True:
+                await _first(self._stop, self._reload)
+                if self._stop.is_set() or self._accept_reload():
+                    return
+        finally:
+            settle.cancel()
+
+    def _settle(self, safe: bool) -> None:
+        self._instance.settled()
+        if safe:
+            log.info("well for %.0f s: leaving safe mode", SETTLED_S)
+            self._reload.set()
+
+    def _accept_reload(self) -> bool:
+        """Read the file again; True when it is good and the next generation should run with it."""
+        self._reload.clear()
+        reloading()
+        try:
+            config, secrets = load(self._path), credentials.read()
+            if config.run_dir != self._config.run_dir:
+                raise ConfigError([_run_dir_changed(self._path)])
+        except (ConfigError, credentials.CredentialError) as error:
+            log.error("reload refused, the old configuration stays: %s", error)
+            notify("READY=1", "STATUS=Running; the last reload was refused, see the log")
+            return False
+        self._config, self._secrets = config, secrets
+        log.info("reloading %s", self._path)
+        return True
+
+    async def _beat(self, health: Health) -> None:
+        """Feed the watchdog and keep the status line true for as long as the loop turns."""
+        interval = watchdog_interval_s() or 10.0
+        while True:
+            raised = health.current()
+            status = "; ".join(sorted({entry.condition.code for entry in raised})) or "all is well"
+            notify("WATCHDOG=1", f"STATUS={status}")
+            await asyncio.sleep(interval)
+
+
+async def _first(*events: asyncio.Event) -> None:
+    waits = [asyncio.create_task(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await wait
+
+
+def _run_dir_changed(path: Path) -> Problem:
+    return Problem("error", f"{path}: run_dir", "cannot change while the daemon runs", "Restart it instead.")

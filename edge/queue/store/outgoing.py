@@ -22,6 +22,7 @@ DAY_S = 86_400.0
 HOUR_S = 3_600.0
 MOST_ATTEMPTS = 10
 RETRY_FIRST_S = 15.0
+PENDING_SHOWN = 1000
 RETRY_MOST_S = 1_800.0
 _MOST_UNCERTAIN = 1
 _MOST_REFERENCES = 8
@@ -105,6 +106,13 @@ class Outgoing:
             return None
         number, text = self._seal.open(row[1], "outgoing.number"), self._seal.open(row[2], _context(row[4]))
         return Due(outgoing, row[0], number, text, row[3])
+
+    def pending(self, conn: sqlite3.Connection) -> int:
+        """How many wait to be sent, counted up to `PENDING_SHOWN` (by the partial index of what is pending)."""
+        found = conn.execute(
+            "SELECT count(*) FROM (SELECT 1 FROM outgoing WHERE state = 'pending' LIMIT ?)", (PENDING_SHOWN,)
+        ).fetchone()
+        return int(found[0])
 
     def sends(self, conn: sqlite3.Connection, *, now: float) -> Sends:
         """How much of the SIM's budget is used."""

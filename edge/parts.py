@@ -1,0 +1,234 @@
+"""The wiring of one generation: every part built from one configuration, each under supervision.
+
+Facts flow one way. Uplinks: watcher -> controller -> kernel. Requests: modem -> mailbox -> center -> outbox ->
+forwarder, and status changes back through the center. The pages and metrics only look.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from edge.clock import Clock
+from edge.config import Config
+from edge.credentials import Credentials
+from edge.events import ClassMoved, Event, UplinkJudged
+from edge.health import Health
+from edge.metrics import Metrics
+from edge.modem.driver import Driver
+from edge.monitor.verdict import Verdict
+from edge.monitor.watcher import Watcher
+from edge.queue.desk import Desk
+from edge.queue.forwarder import Forwarder
+from edge.queue.sinks.https import HttpsSink
+from edge.queue.store.database import Store
+from edge.queue.store.messages import Messages
+from edge.queue.store.requests import Requests
+from edge.queue.store.seal import Seal
+from edge.sms.center import Center
+from edge.sms.mailbox import StoreMailbox
+from edge.supervise import keep
+from edge.traffic.controller import Controller
+from edge.views import Views
+from edge.web.server import Server
+
+log = logging.getLogger("edge")
+Running = dict[str, Callable[[], Awaitable[None]]]
+
+CLOCK_CHECK_S = 30.0
+
+
+class Generation:
+    """The running parts of one configuration, entered and left like any context.
+
+    Leaving it ends every part; what the kernel holds stays. A part that crashes too often ends the whole by raising
+    `edge.supervise.TooManyCrashes` out of the context.
+    """
+
+    def __init__(
+        self, config: Config, secrets: Credentials, *, clock: Clock, health: Health, safe: bool = False
+    ) -> None:
+        self._config = config
+        self._secrets = secrets
+        self._clock = clock
+        self._health = health
+        self._safe = safe
+        self._group = asyncio.TaskGroup()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._driver: Driver | None = None
+        self._forwarder: Forwarder | None = None
+
+    async def __aenter__(self) -> Self:
+        self._store = await self._open_store()
+        await self._group.__aenter__()
+        for name, part in self._build().items():
+            self._start(name, part)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for task in self._tasks:
+            task.cancel()
+        try:
+            await self._group.__aexit__(kind, error, trace)
+        finally:
+            await self._store.close()
+
+    async def listening(self) -> None:
+        """Return once the host's network state was looked at and the pages can be opened, or after two seconds."""
+        try:
+            async with asyncio.timeout(2):
+                await self._controller.settled.wait()
+                await self._server.started.wait()
+        except TimeoutError:
+            log.info("starting: some parts still wait for their devices or addresses")
+
+    def _start(self, name: str, part: Callable[[], Awaitable[None]]) -> None:
+        work = keep(name, part, announce=self._announce, health=self._health)
+        self._tasks.append(self._group.create_task(work, name=name))
+
+    async def _open_store(self) -> Store:
+        settings = self._config.store
+        path = Path(self._config.state_dir) / settings.path
+        store = await Store.open(path, max_mbyte=settings.max_mbyte, group_commit_ms=settings.group_commit_ms)
+        if store.set_aside:
+            self._health.raise_("store-corrupt", f"the damaged file is {store.set_aside}")
+        store.on_full(self._tell_full)
+        return store
+
+    def _tell_full(self, full: bool) -> None:
+        if full:
+            self._health.raise_("store-full")
+        else:
+            self._health.clear("store-full")
+
+    def _build(self) -> Running:
+        """Every part by name; facts flow from the first to the last."""
+        requests = Requests(Seal(self._secrets.store_key))
+        messages = Messages(requests.seal)
+        parts = self._build_sms(requests, messages)
+        parts |= self._build_network()
+        parts["web"] = self._build_web(requests, messages).run
+        parts["clock"] = self._watch_clock
+        return parts
+
+    def _build_sms(self, requests: Requests, messages: Messages) -> Running:
+        config, clock = self._config, self._clock
+        parts: Running = {}
+        center = Center(
+            self._store, requests, messages, config.village, config.sms, clock=clock, announce=self._announce
+        )
+        parts["sms"] = center.run
+        if config.modem:
+            mailbox = StoreMailbox(
+                self._store,
+                messages,
+                config.sms,
+                clock=clock,
+                announce=self._announce,
+                arrived=center.wake,
+                timezone=config.village.timezone,
+            )
+            self._driver = Driver(
+                config.modem,
+                mailbox,
+                pin=self._secrets.sim_pin,
+                clock=clock,
+                announce=self._announce,
+                health=self._health,
+            )
+            parts["modem"] = self._driver.run
+        if config.upstream:
+            self._forwarder = Forwarder(
+                self._store,
+                requests,
+                HttpsSink(config.upstream, code=config.village.code, key=self._secrets.portal_key),
+                config.upstream,
+                config.village,
+                clock=clock,
+                announce=self._announce,
+                health=self._health,
+                on_change=center.on_change,
+            )
+            parts["forwarder"] = self._forwarder.run
+        return parts
+
+    def _build_network(self) -> Running:
+        config = self._config
+        self._controller = Controller(
+            config, clock=self._clock, announce=self._announce, health=self._health, safe=self._safe
+        )
+        self._watchers = tuple(
+            Watcher(
+                uplink,
+                number,
+                config.monitor,
+                clock=self._clock,
+                announce=self._announce,
+                health=self._health,
+                judged=self._judged,
+            )
+            for number, uplink in enumerate(config.uplink, 1)
+        )
+        parts: Running = {"traffic": self._controller.run}
+        for watcher in self._watchers:
+            parts[f"monitor {watcher.verdict.uplink}"] = watcher.run
+        return parts
+
+    def _build_web(self, requests: Requests, messages: Messages) -> Server:
+        config = self._config
+        views = Views(
+            config,
+            self._store,
+            requests,
+            messages,
+            clock=self._clock,
+            health=self._health,
+            watchers=self._watchers,
+            controller=self._controller,
+            driver=self._driver,
+            forwarder=self._forwarder,
+        )
+        self._metrics = Metrics(views.snapshot)
+        self._server = Server(
+            config.web,
+            allow=(*config.classes.service.networks, *config.policy.management),
+            desk=Desk(self._store, requests, clock=self._clock, announce=self._announce),
+            desk_key=self._secrets.desk_key,
+            overview=views.overview,
+            metrics=self._metrics.render,
+            health=self._health,
+            village=config.village,
+        )
+        return self._server
+
+    def _judged(self, verdict: Verdict) -> None:
+        """An uplink's verdict changed: move traffic, and where one has come back, send what waits."""
+        self._controller.judged(verdict)
+        if self._forwarder and verdict.level == "up":
+            self._forwarder.retry_now()
+
+    def _announce(self, event: Event) -> None:
+        """Count every event; tell the log of those that explain why traffic went where."""
+        self._metrics.observe(event)
+        match event:
+            case UplinkJudged():
+                rtt = "no reply" if event.rtt_ms is None else f"{event.rtt_ms:.0f} ms"
+                why = f" ({event.cause})" if event.cause else ""
+                log.info("uplink %s is %s%s: loss %.0f%%, %s", event.uplink, event.verdict, why, event.loss * 100, rtt)
+            case ClassMoved():
+                log.info("%s: %s -> %s: %s", event.traffic_class, event.from_uplink, event.to_uplink, event.because)
+
+    async def _watch_clock(self) -> None:
+        """Say while wall time cannot be trusted."""
+        while True:
+            if self._clock.trusted():
+                self._health.clear("clock-untrusted")
+            else:
+                self._health.raise_("clock-untrusted")
+            await asyncio.sleep(CLOCK_CHECK_S)

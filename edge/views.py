@@ -1,0 +1,118 @@
+"""What the page and a scrape show, gathered from the parts. Looks only; everything personal is masked here."""
+
+from __future__ import annotations
+
+from edge import __version__
+from edge.clock import Clock
+from edge.config import Config
+from edge.health import Health
+from edge.metrics import Snapshot
+from edge.modem.driver import Driver
+from edge.monitor.host import Host
+from edge.monitor.watcher import Watcher
+from edge.queue.forwarder import Forwarder
+from edge.queue.store.database import Store
+from edge.queue.store.messages import Messages
+from edge.queue.store.requests import Requests
+from edge.sms.identity import mask_name
+from edge.traffic.controller import Controller
+from edge.web.overview import ClassView, HostView, ModemView, Overview, QueueView, RequestView, UplinkView
+
+LATEST = 10
+
+
+class Views:
+    """The present state of every part, as the page's and the metrics' own values."""
+
+    def __init__(
+        self,
+        config: Config,
+        store: Store,
+        requests: Requests,
+        messages: Messages,
+        *,
+        clock: Clock,
+        health: Health,
+        watchers: tuple[Watcher, ...],
+        controller: Controller,
+        driver: Driver | None,
+        forwarder: Forwarder | None,
+    ) -> None:
+        self._village = config.village
+        self._store = store
+        self._requests = requests
+        self._messages = messages
+        self._clock = clock
+        self._health = health
+        self._watchers = watchers
+        self._controller = controller
+        self._driver = driver
+        self._forwarder = forwarder
+        self._host = Host(config.state_dir)
+
+    async def overview(self) -> Overview:
+        """Everything on the page."""
+        requests = await self._store.read(lambda conn: self._requests.recent(conn, LATEST))
+        return Overview(
+            village=self._village.name,
+            kind=self._village.kind,
+            version=__version__,
+            uplinks=self._uplinks(),
+            classes=tuple(ClassView(*row) for row in self._controller.assignment.rows()),
+            modem=await self._modem(),
+            queue=self._queue(),
+            requests=tuple(
+                RequestView(r.ticket, r.letter, r.state, r.source, mask_name(r.name), r.created_at) for r in requests
+            ),
+            host=self._box(),
+            health=self._health.current(),
+        )
+
+    def snapshot(self) -> Snapshot:
+        """Everything a scrape reads."""
+        host = self._box()
+        queue = self._queue()
+        status = self._driver.status if self._driver else None
+        return Snapshot(
+            version=__version__,
+            clock_trusted=self._clock.trusted(),
+            health=self._health.current(),
+            classes=tuple((name, uplink) for name, uplink, _ in self._controller.assignment.rows()),
+            queue_waiting=queue.waiting if queue else None,
+            queue_oldest_s=queue.oldest_s if queue else None,
+            queue_dead=queue.dead if queue else None,
+            last_contact_s=queue.last_contact_s if queue else None,
+            modem_registered=status.registered if status else None,
+            modem_signal_percent=status.signal if status else None,
+            cpu_percent=host.cpu_percent,
+            memory_percent=host.memory_percent,
+            disk_percent=host.disk_percent,
+            uptime_s=host.uptime_s,
+        )
+
+    def _uplinks(self) -> tuple[UplinkView, ...]:
+        now = self._clock.monotonic()
+        verdicts = (watcher.verdict for watcher in self._watchers)
+        return tuple(UplinkView(v.uplink, v.level, v.cause, v.loss, v.rtt_ms, now - v.since) for v in verdicts)
+
+    async def _modem(self) -> ModemView | None:
+        if not self._driver:
+            return None
+        status = self._driver.status
+        waiting = await self._store.read(self._messages.outgoing.pending)
+        return ModemView(status.state, status.operator, status.signal, status.registered, waiting)
+
+    def _queue(self) -> QueueView | None:
+        if not self._forwarder:
+            return None
+        status = self._forwarder.status
+        contact = None if status.last_contact is None else max(0.0, self._clock.wall() - status.last_contact)
+        return QueueView(status.waiting, status.oldest_age_s or None, status.dead, contact)
+
+    def _box(self) -> HostView:
+        figures = self._host.figures()
+        disk = 0.0
+        if figures.disk_total_bytes and figures.disk_free_bytes is not None:
+            disk = 100 * (1 - figures.disk_free_bytes / figures.disk_total_bytes)
+        memory = 100 * (1 - figures.memory_available_bytes / figures.memory_total_bytes)
+        return HostView(figures.cpu_percent, memory, disk, figures.uptime_s)

@@ -1,0 +1,108 @@
+"""The power fails between any two points of a request's way, forty times, on one office that is never cleaned."""
+
+import asyncio
+import functools
+import random
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from edge.step import POINTS
+from tests.office import HEAD, Office, until
+
+KILLS = 40
+SEED = 20261122
+SENDING = tuple(point for point in POINTS if point.startswith("sms.send."))
+
+
+def plan() -> list[str]:
+    """Forty points from a seed: every one at least twice, some at their second passing."""
+    chance = random.Random(SEED)
+    points = [*POINTS, *POINTS, *chance.sample(POINTS, KILLS - 2 * len(POINTS))]
+    chance.shuffle(points)
+    return [point if chance.random() < 0.7 else f"{point}:2" for point in points]
+
+
+@pytest.fixture
+async def office(tmp_path: Path) -> AsyncIterator[Office]:
+    async with Office(tmp_path) as office:
+        yield office
+
+
+class Citizens:
+    """One citizen writes an SMS and another comes to the desk at every kill; what they were promised is kept here."""
+
+    def __init__(self, office: Office) -> None:
+        self.office = office
+        self.accepted: dict[str, str] = {}
+
+    def phone(self, number: int) -> str:
+        return f"+6281330{number:06d}"
+
+    async def write(self, number: int) -> None:
+        text = f"DOMISILI 35100645089099{number:02d} SITI AMINAH RT 3 RW 1"
+        await self.office.tell("gsm", "deliver", sender=self.phone(number), text=text)
+
+    async def visit_desk(self, number: int) -> None:
+        """File at the desk until a 202 comes, with one Idempotency-Key, as the desk's program does."""
+        body = {"letter": "SKTM", "nik": f"35101357070399{number:02d}", "name": "DWI LESTARI"}
+        body |= {"purpose": "beasiswa"}
+
+        async def file() -> bool:
+            status, answer = await self.office.ask("POST", "/v1/requests", body, key=f"visit-{number}")
+            assert status in (0, 200, 202), (status, answer)
+            if status:
+                self.accepted[answer["id"]] = answer["ticket"]
+            return bool(status)
+
+        await until(file, within_s=40, what="the desk's request is accepted")
+
+    async def complete_what_arrived(self) -> None:
+        """The portal's officer approves everything as soon as it is there."""
+        while True:
+            requests = (await self.office.tell("portal", "requests"))["requests"]
+            for identifier, state in requests.items():
+                if state != "completed":
+                    await self.office.tell("portal", "complete", id=identifier)
+            await asyncio.sleep(0.05)
+
+
+async def settled(office: Office, number: int, phone: str) -> bool:
+    """Whether both requests of round `number` are at the portal and their citizen has the last SMS."""
+    effects = (await office.tell("portal", "effects"))["effects"]
+    return len(effects) >= 2 * number and any("sudah selesai" in text for text in await office.sent(phone))
+
+
+@pytest.mark.timeout(600)
+async def test_nothing_accepted_is_lost_and_nothing_has_a_second_effect(office: Office) -> None:
+    """A power cut at a bad moment would lose a citizen's request or file it twice."""
+    citizens = Citizens(office)
+    officer = asyncio.create_task(citizens.complete_what_arrived())
+    replies_twice = 0
+    for number, point in enumerate(plan(), 1):
+        victim = await office.daemon(kill_at=point)
+        await citizens.write(number)
+        desk = asyncio.create_task(citizens.visit_desk(number))
+        killed = await asyncio.wait_for(victim.wait(), 30)
+        assert killed == -signal.SIGKILL, f"the daemon was not killed at {point}: {killed}"
+        async with office.running():
+            await desk
+            await until(
+                functools.partial(settled, office, number, citizens.phone(number)),
+                within_s=40,
+                what=f"round {number} ({point}) settles",
+            )
+        replies = [text for text in await office.sent(citizens.phone(number)) if "diterima, tiket" in text]
+        twice = len(replies) - 1
+        assert twice in ((0, 1) if point.split(":")[0] in SENDING else (0,)), f"{point}: {len(replies)} replies"
+        replies_twice += twice
+    officer.cancel()
+    effects = (await office.tell("portal", "effects"))["effects"]
+    assert len(effects) == 2 * KILLS
+    assert set(effects.values()) == {1}
+    assert citizens.accepted.keys() <= effects.keys()
+    assert len(citizens.accepted) == KILLS
+    assert len(await office.sent(HEAD)) >= KILLS
+    assert replies_twice <= 2 * len(SENDING) * 2
