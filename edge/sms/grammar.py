@@ -29,8 +29,8 @@ def read(
     """Understand one message; never raises, whatever the text.
 
     `alphanumeric` says that the sender is no number. `one_time_words` are the words sent to this very number for an
-    open question. `draft` is the sender's unfinished request. `signature` ends every message of this office: a message that
-    carries it is our own, come back.
+    open question. `draft` is the sender's unfinished request. `signature` ends every message of this office: one
+    that carries it is our own, come back.
     """
     fields = Fields(tokens(text))
     spoken = fields.words()
