@@ -14,8 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 
+_LONGEST = 80  # with a home's name and a socket's this fits the 107 bytes of a Unix socket's address (unix(7))
+
+
 class HomeRefused(Exception):
-    """The directory of all demos is not ours to use; the message says what to remove."""
+    """The directory of all demos is not ours to use; the message says what to change."""
 
 
 @contextlib.contextmanager
@@ -36,6 +39,8 @@ def claim(base: Path | None = None) -> Iterator[Path]:
 
 def _own(base: Path) -> None:
     """Make `base`, or be sure that the one that stands there is a directory of this user that nobody else writes."""
+    if len(os.fsencode(base)) > _LONGEST:
+        raise HomeRefused(f"{base} is too long a path for the sockets in it: set TMPDIR to a shorter one")
     base.mkdir(mode=0o700, exist_ok=True)
     found = base.lstat()
     if base.is_symlink() or found.st_uid != os.getuid() or found.st_mode & 0o022:

@@ -144,7 +144,11 @@ async def _keys() -> AsyncIterator[asyncio.Queue[str]]:
     keys, before, terminal = asyncio.Queue[str](), termios.tcgetattr(sys.stdin), sys.stdin.fileno()
 
     def read() -> None:
-        for byte in os.read(terminal, 64) or b"q":  # a terminal that is gone means quit
+        try:
+            pressed = os.read(terminal, 64)
+        except OSError:  # the terminal is gone
+            pressed = b""
+        for byte in pressed or b"q":
             keys.put_nowait(chr(byte))
 
     tty.setcbreak(terminal)

@@ -55,6 +55,7 @@ class Files:
 def write(home: Path, *, modem: Path, ca_file: Path, portal_port: int, holds: Holds) -> Files:
     """Write the configuration and the credentials below `home`."""
     files = Files(home, secrets.token_urlsafe(24), secrets.token_urlsafe(24))
+    (home / "state").mkdir(mode=0o700)
     files.credentials.mkdir(mode=0o700)
     store_key = base64.b64encode(os.urandom(32)).decode()
     for name, value in (("desk-key", files.desk_key), ("portal-key", files.portal_key), ("store-key", store_key)):
