@@ -39,10 +39,11 @@ _OUTCOME = {  # what came of an SMS -> the codes of its reply
     "staff": "TO_STAFF EMERGENCY COMPLAINT",
     "help": "HELP",
     "preference": "STARTED STOPPED",
-    "limited": "LIMIT",
-    "ignored": "ignore IGNORE",
+    "limited": "LIMIT silence",
+    "ignored": "ignore",
+    "set-aside": "set-aside",
 }
-_OUTCOME_OF = {code: outcome for outcome, codes in _OUTCOME.items() for code in codes.split()}
+OUTCOME_OF = {code: outcome for outcome, codes in _OUTCOME.items() for code in codes.split()}
 OUTCOMES = (*_OUTCOME, OTHER)
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.\-]{0,31}")
 
@@ -141,7 +142,7 @@ class Metrics:
 
     @observe.register
     def _(self, event: events.SmsHandled) -> None:
-        self._handled.labels(_OUTCOME_OF.get(event.outcome, OTHER)).inc()
+        self._handled.labels(OUTCOME_OF.get(event.outcome, OTHER)).inc()
 
     @observe.register
     def _(self, event: events.SmsSent) -> None:

@@ -16,8 +16,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from edge import events
 from edge.health import CONDITIONS, Raised
-from edge.metrics import _OUTCOME_OF, OTHER, OUTCOMES, Bounded, Metrics, Snapshot
+from edge.metrics import OTHER, OUTCOME_OF, OUTCOMES, Bounded, Metrics, Snapshot
 from edge.queue import lifecycle
+from edge.sms.replies import TEMPLATES
 
 DOCS = Path(__file__).parents[2] / "docs" / "metrics.md"
 BARE = Snapshot(version="1.2.3", clock_trusted=False)
@@ -51,7 +52,7 @@ MANY: tuple[events.Event, ...] = (
     *(events.ClassMoved(name, "pde", "telkom", "pde is down") for name in ("service", "wifi", "control")),
     events.HostReconciled(4, 0.02),
     events.SmsReceived("modem"),
-    *(events.SmsHandled(code) for code in (*_OUTCOME_OF, "NEW")),
+    *(events.SmsHandled(code) for code in (*OUTCOME_OF, "NEW")),
     *(events.SmsSent("modem", kind, "sent") for kind in ("reply", "notification", "digest")),
     *(events.SmsSent("modem", "reply", result) for result in ("failed", "retry", "uncertain")),
     *(events.RequestAccepted(source, "SKTM") for source in ("sms", "desk")),
@@ -265,6 +266,13 @@ def test_every_metric_has_its_line_with_type_and_labels() -> None:
         described, documented, *_ = lines[name].split(" | ") if " | " in lines[name] else (lines[name], "")
         assert (name, described) == (name, kind)
         assert (name, set(re.findall(r"`(\w+)`", documented))) == (name, labels)
+
+
+def test_every_answer_to_an_sms_has_its_outcome() -> None:
+    """A new reply would hide among the others in the graph of handled SMS."""
+    unasked = {"RETURNED", "DRAFT_EXPIRED", "STAFF_ALERT", "MISSING", "COMPLETED", "REJECTED", "OVERDUE"}
+    unasked |= {"RT_CONFIRM", "RT_MISSING", "RT_COMPLETED"}
+    assert set(TEMPLATES) - unasked == {code for code in OUTCOME_OF if code.isupper()}
 
 
 def test_every_outcome_is_explained() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge.queue import lifecycle
 from edge.queue.desk import NewRequest
 from edge.sms.letters import LETTERS
 from edge.web import form
@@ -146,3 +149,10 @@ def test_deep_nesting_is_refused() -> None:
 def test_every_field_of_a_request_has_its_rule() -> None:
     """A field added to the request would be refused without saying what is right."""
     assert set(form.RULES) == {field.name for field in msgspec.structs.fields(NewRequest)}
+
+
+def test_the_programmers_page_names_every_field_letter_and_state() -> None:
+    """A programmer would learn of a field, a letter or a state only from a refusal or an answer."""
+    text = (Path(__file__).parents[3] / "docs" / "api.md").read_text()
+    words = {*form.RULES, *LETTERS, *lifecycle.STATES}
+    assert [word for word in sorted(words) if f"`{word}`" not in text] == []
