@@ -111,7 +111,7 @@ def read_timestamp(octets: bytes) -> str:
         return ""
     year, month, day, hour, minute, second = (tens * 10 + ones for tens, ones in halves[:6])
     try:
-        moment = datetime(2000 + year, month, day, hour, minute, second, tzinfo=timezone(zone))
+        moment = datetime(year + (1900 if year >= 90 else 2000), month, day, hour, minute, second, tzinfo=timezone(zone))
     except ValueError:
         return ""
     return moment.isoformat()

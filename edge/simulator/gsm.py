@@ -77,6 +77,7 @@ class GsmModem:
         self._tasks: set[asyncio.Task[None]] = set()
         self._serving: asyncio.Task[None] | None = None
         self._sent_more = asyncio.Event()
+        self.sending = False
 
     # --- power and plug
 
@@ -233,10 +234,14 @@ class GsmModem:
         if not line:
             self._say("OK")
             return
-        await asyncio.sleep(self._network_s)
-        await self._take(line, int(argument))
+        self.sending = True
+        try:
+            await asyncio.sleep(self._network_s)
+            self._take(line, int(argument))
+        finally:
+            self.sending = False
 
-    async def _take(self, line: str, length: int) -> None:
+    def _take(self, line: str, length: int) -> None:
         failures, code = self.faults.cms_error
         if failures:
             self.faults.cms_error = (failures - 1, code)

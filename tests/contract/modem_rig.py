@@ -66,6 +66,9 @@ class MemoryMailbox:
         new = self.parts[before:]
         return bool(new) and len(new) == new[-1].total
 
+    def has(self, text: str) -> bool:
+        return text in self.texts
+
     @property
     def texts(self) -> list[str]:
         return [part.text for part in self.parts]
