@@ -11,12 +11,24 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from pyroute2.iproute import IPRoute
-from pyroute2.netlink.exceptions import NetlinkError
-
 from edge.kernel import nftables, qdisc, routes
 from edge.kernel.errors import PrivilegeMissing, Refused
-from edge.kernel.state import HANDLE, SCOPES, Change, Facts, HostState, Item, Qdisc, Ruleset, Scope, diff, only, scope
+from edge.kernel.netlink import IPRoute, NetlinkError
+from edge.kernel.state import (
+    HANDLE,
+    SCOPES,
+    Change,
+    Facts,
+    HostState,
+    HtbClass,
+    Item,
+    Qdisc,
+    Ruleset,
+    Scope,
+    diff,
+    only,
+    scope,
+)
 
 _FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
 _GONE = (errno.ENOENT, errno.ESRCH, errno.ENODEV)
@@ -67,39 +79,47 @@ class Host:
         """
         wanted = frozenset(scopes)
         made: list[Change] = []
-        refused: list[Refused] = []
         for _ in range(_ROUNDS):
-            changes = diff(only(desired, wanted), self.observe(wanted))
-            refused = self._change(changes)
-            made += [change for change in changes if all(change is not no.change for no in refused)]
-            if not changes or len(refused) == len(changes):
+            done, refused = self._change(diff(only(desired, wanted), self.observe(wanted)))
+            made += done
+            if not done:
                 break
         return made, refused
 
-    def _change(self, changes: Iterable[Change]) -> list[Refused]:
+    def _change(self, changes: list[Change]) -> tuple[list[Change], list[Refused]]:
+        """Make the changes one by one; what hangs below another program's root qdisc is not even tried."""
+        done: list[Change] = []
         refused: list[Refused] = []
-        listed = list(changes)
-        if not listed:
-            return refused
-        index = {name: number for number, name in self._names().items()}
-        foreign = self._foreign_roots() if any(isinstance(change.item, Qdisc) for change in listed) else {}
-        for change in listed:
-            device = change.item.device if isinstance(change.item, Qdisc) and not change.item.parent else ""
-            if change.action != "remove" and device in foreign:
-                reason = f"{device} already has a root qdisc of another program ({foreign[device]}); remove it"
-                refused.append(Refused(change, reason))
+        shaped = any(isinstance(change.item, Qdisc | HtbClass) for change in changes)
+        names = self._names() if changes else {}
+        index = {name: number for number, name in names.items()}
+        foreign = qdisc.foreign_roots(self._ip, names) if shaped else {}
+        for change in changes:
+            item = change.item
+            if isinstance(item, Qdisc | HtbClass) and item.device in foreign and change.action != "remove":
+                if not item.parent:
+                    reason = f"{item.device} already has a root qdisc of another program ({foreign[item.device]})"
+                    refused.append(Refused(change, f"{reason}; remove it"))
                 continue
-            try:
-                self._one(change, index)
-            except NetlinkError as error:
-                if error.code in (errno.EPERM, errno.EACCES):
-                    raise PrivilegeMissing("netlink: Operation not permitted") from error
-                if not (change.action == "remove" and error.code in _GONE):
-                    refused.append(Refused(change, str(error)))
-            except (OSError, nftables.NftRefused) as error:
-                if not (change.action == "remove" and getattr(error, "errno", None) in _GONE):
-                    refused.append(Refused(change, str(error)))
-        return refused
+            reason = self._try(change, index)
+            if reason:
+                refused.append(Refused(change, reason))
+            else:
+                done.append(change)
+        return done, refused
+
+    def _try(self, change: Change, index: dict[str, int]) -> str:
+        """Make one change; the kernel's words if it refuses. What is gone already need not be removed."""
+        try:
+            self._one(change, index)
+        except NetlinkError as error:
+            if error.code in (errno.EPERM, errno.EACCES):
+                raise PrivilegeMissing("netlink: Operation not permitted") from error
+            return "" if change.action == "remove" and error.code in _GONE else str(error)
+        except (OSError, nftables.NftRefused) as error:
+            code = error.errno if isinstance(error, OSError) else None
+            return "" if change.action == "remove" and code in _GONE else str(error)
+        return ""
 
     def _one(self, change: Change, index: dict[str, int]) -> None:
         match scope(change.item):
@@ -112,9 +132,6 @@ class Host:
                     nftables.remove()
                 elif isinstance(change.item, Ruleset):
                     nftables.load(change.item)
-
-    def _foreign_roots(self) -> dict[str, str]:
-        return qdisc.foreign_roots(self._ip, self._names())
 
     def _names(self) -> dict[int, str]:
         """Device indexes to names."""

@@ -7,9 +7,7 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
-from pyroute2.iproute import IPRoute
-from pyroute2.netlink.exceptions import NetlinkError
-
+from edge.kernel.netlink import IPRoute, NetlinkError
 from edge.kernel.state import FILTER_PRIORITY, HANDLE, IFB, Change, HtbClass, Ifb, Qdisc, Redirect
 
 _ROOT = 0xFFFFFFFF

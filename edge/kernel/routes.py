@@ -6,8 +6,7 @@ import errno
 from collections.abc import Iterator
 from typing import Any
 
-from pyroute2.iproute import IPRoute
-
+from edge.kernel.netlink import IPRoute
 from edge.kernel.state import PROTOCOL, RULES, TABLES, Change, Family, Link, Route, Rule
 
 _AF: dict[Family, int] = {4: 2, 6: 10}

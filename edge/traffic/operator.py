@@ -80,9 +80,7 @@ def guard(config: Config) -> None:
     try:
         nftables.load(Ruleset(firewall.digest(text), text))
     except (nftables.NftRefused, HostError) as error:
-        raise CommandFailed(
-            f"{error}: forwarding stays as it was; run guard as root with nftables installed"
-        ) from error
+        raise CommandFailed(f"{error}: forwarding stays as it was; run guard as root") from error
     try:
         sysctl.put(_settings(config), Path(config.run_dir))
     except OSError as error:
