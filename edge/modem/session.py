@@ -228,7 +228,7 @@ class Session:
             self._found_directly(event.pdu)
         elif _REGISTRATION.match(event.line):
             self._survey_at = self._now
-        elif event.line.startswith("+CPIN:") and "READY" not in event.line.split():
+        elif event.line.startswith("+CPIN:") and event.line.partition(":")[2].strip() != "READY":
             self._ready, self._begin_at = False, self._now
 
     # --- the procedures, with what their results change here
@@ -258,7 +258,6 @@ class Session:
         self._reads.clear()
         self._list_at = self._now + self._list_every
         listed, whole = yield from procedures.list_all(self._timeout)
-        self._attempts = 0
         for entry in listed:
             self._found(entry)
         if not whole:
