@@ -138,6 +138,20 @@ def guard(path: Path) -> None:
 
 
 @main.command()
+@_config
+def dnsmasq(path: Path) -> None:
+    """Print the dnsmasq.conf that gives the office and the guests their addresses and names.
+
+    \b
+    Example: kampung-edge dnsmasq --config /etc/kampung-edge/kampung-edge.toml > /etc/dnsmasq.conf
+    """
+    config = _load(path)
+    from edge.lan.dnsmasq import render
+
+    click.echo(render(config), nl=False)
+
+
+@main.command()
 @click.option("--smoke", is_flag=True, help="No terminal, no menu: drive one of each and print one line of JSON.")
 def demo(smoke: bool) -> None:
     """Build a virtual village, run the real daemon in it, and offer a menu of troubles.

@@ -57,7 +57,7 @@ def test_check_config_as_json() -> None:
     }
 
 
-@pytest.mark.parametrize("command", ["plan", "teardown", "guard"])
+@pytest.mark.parametrize("command", ["plan", "teardown", "guard", "dnsmasq"])
 def test_operator_commands_refuse_a_bad_file(command: str) -> None:
     """A command that alters the network would start from half a configuration."""
     result = call(command, "--config", BAD)
@@ -108,6 +108,14 @@ def test_what_the_machine_refuses_is_one_sentence(error: OSError, code: int, tex
 
     result = CliRunner().invoke(refused)
     assert (result.exit_code, result.stderr) == (code, text)
+
+
+def test_dnsmasq_prints_its_file_alone() -> None:
+    """A warning among the lines would keep dnsmasq from starting."""
+    result = call("dnsmasq", "--config", GOOD)
+    assert result.exit_code == 0
+    assert "dhcp-range=set:wifi,192.168.20." in result.stdout
+    assert "warning" not in result.stdout
 
 
 def test_usage_errors_end_with_2() -> None:
