@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -176,6 +177,22 @@ async def test_without_privilege_the_condition_is_raised(line: Line) -> None:
 
 
 @pytest.mark.usefixtures("line")
+async def test_watcher_may_be_run_again() -> None:
+    """A supervised restart must probe again with the verdict kept, and leave no descriptor open."""
+    opened = _descriptors()
+    async with watching(SETTINGS) as scene:
+        await scene.until("up", within_s=1)
+    for _ in range(3):
+        scene.events.clear()
+        again = asyncio.create_task(scene.watcher.run())
+        await eventually(lambda: any(isinstance(e, ProbeAnswered) and e.rtt_ms for e in scene.events), 2)
+        again.cancel()
+        await asyncio.wait([again])
+    assert [verdict.level for _, verdict in scene.verdicts] == ["up"]
+    assert _descriptors() == opened
+
+
+@pytest.mark.usefixtures("line")
 async def test_idle_costs_little() -> None:
     """Two healthy uplinks at the default pace must cost well under one percent of a core."""
     async with watching(config.Monitor()) as first, watching(config.Monitor()) as second:
@@ -185,3 +202,7 @@ async def test_idle_costs_little() -> None:
         await asyncio.sleep(4)
         share = (time.process_time() - cpu) / (time.monotonic() - wall)
         assert share < 0.01, f"{share:.2%} of a core"
+
+
+def _descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
