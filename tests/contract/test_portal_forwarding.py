@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import secrets
+import sqlite3
 from pathlib import Path
 from typing import get_args
 
@@ -10,6 +13,7 @@ import pytest
 
 from edge.events import Forwarded, RequestAccepted, StatusReceived
 from edge.queue.request import Request
+from edge.queue.store.database import StoreFull
 from edge.simulator.portal import MODES, Mode, Refusal
 from tests.contract.portal_rig import NEW, Rig, rig, until
 
@@ -282,3 +286,33 @@ async def test_a_row_claimed_by_a_dead_process_is_claimed_again(tmp_path: Path) 
         await box.until_state(request.id, "forwarded")
         task.cancel()
         await asyncio.wait({task})
+
+
+async def test_full_store_still_forwards_what_it_has(tmp_path: Path) -> None:
+    """A full store stops the outbox too, and never gets room again."""
+    async with rig(tmp_path) as box:
+        await box.portal.stop()
+        waiting = [await box.submit(f"key {number}") for number in range(30)]
+        await until(lambda: "upstream-unreachable" in box.codes(), "the condition")
+        with pytest.raises(StoreFull):
+            await _fill(box)
+        await box.start_portal()
+        for request in waiting:
+            await box.until_state(request.id, "forwarded")
+        assert box.portal.effects == {request.id: 1 for request in waiting}
+
+
+async def _fill(box: Rig) -> None:
+    """Large rows, then small ones, until not even those are taken."""
+
+    def large(conn: sqlite3.Connection) -> None:
+        conn.execute("INSERT INTO cursor VALUES (?, ?)", (secrets.token_hex(8), "x" * 100_000))
+
+    def small(conn: sqlite3.Connection) -> None:
+        conn.execute("INSERT INTO cursor VALUES (?, '')", (secrets.token_hex(8),))
+
+    with contextlib.suppress(StoreFull):
+        for _ in range(1_000):
+            await box.store.write(large)
+    for _ in range(100_000):
+        await box.store.write(small)

@@ -100,6 +100,23 @@ async def test_an_exception_undoes_its_own_work_alone(store: Store) -> None:
     assert await store.read(count) == 3
 
 
+@pytest.mark.parametrize("raised", [StopIteration, SystemExit])
+async def test_whatever_a_work_raises_nobody_waits_for_ever(store: Store, raised: type[BaseException]) -> None:
+    """An exception that futures or threads treat specially stops the writer, and everybody waits for ever."""
+
+    def bad(conn: sqlite3.Connection) -> int:
+        insert("half")(conn)
+        raise raised
+
+    async with asyncio.timeout(10):
+        with pytest.raises((RuntimeError, SystemExit)):
+            await store.write(bad)
+        await store.write(insert())
+        assert await store.read(count) == 1
+        with pytest.raises(RuntimeError, match="no"):
+            await store.read(lambda conn: next(iter(conn.execute("SELECT 1 WHERE 0"))))
+
+
 async def test_foreign_keys_and_full_synchronous_hold(store: Store) -> None:
     """A connection without the pragmas that durability and integrity rest on."""
 

@@ -81,16 +81,12 @@ class _Answer(msgspec.Struct):
 
 
 class HttpsSink:
-    """Speaks to the portal at `settings.url` for the village `code` with the bearer `key`.
-
-    Raises OSError or ssl.SSLError when `settings.ca_file` cannot be read: a configuration error.
-    """
+    """Speaks to the portal at `settings.url` for the village `code` with the bearer `key`."""
 
     def __init__(self, settings: Upstream, *, code: str, key: str) -> None:
         self._settings = settings
         self._code = code
         self._key = key
-        self._tls = ssl.create_default_context(cafile=settings.ca_file or None)
         self._session: aiohttp.ClientSession | None = None
 
     async def deliver(self, parcel: Parcel) -> Outcome:
@@ -173,7 +169,11 @@ class HttpsSink:
         headers: dict[str, str] | None = None,
     ) -> _Answer | Retry:
         try:
-            async with self._open().request(
+            session = self._open()
+        except OSError as error:
+            return Retry(f"ca_file {self._settings.ca_file} cannot be used ({type(error).__name__})")
+        try:
+            async with session.request(
                 method,
                 self._settings.url + path,
                 data=None if json is None else msgspec.json.encode(json),
@@ -200,8 +200,9 @@ class HttpsSink:
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
+            tls = ssl.create_default_context(cafile=self._settings.ca_file or None)
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(ssl=self._tls, limit=16, socket_factory=_socket),
+                connector=aiohttp.TCPConnector(ssl=tls, limit=16, socket_factory=_socket),
                 headers={
                     "Authorization": f"Bearer {self._key}",
                     "Accept": ", ".join((*_JSON, *_PROBLEM)),

@@ -45,7 +45,7 @@ class _Item:
     future: asyncio.Future[Any]
     draining: bool
     result: Any = None
-    error: Exception | None = None
+    error: BaseException | None = None
 
 
 class Store:
@@ -87,9 +87,9 @@ class Store:
         `draining` marks a work that settles or frees what is stored already; it may use the reserve of a full store.
         Raises whatever `work` raises (then nothing of it is kept), `StoreFull`, or `StoreCorrupt`.
         """
-        if self._closed:
-            raise StoreUnavailable(f"{self.path} is closed")
         async with self._slots:
+            if self._closed:
+                raise StoreUnavailable(f"{self.path} is closed")
             item = _Item(work, self._loop.create_future(), draining)
             self._items.put(item)
             result: T = await item.future
@@ -133,7 +133,7 @@ class Store:
         connection.execute("BEGIN")
         try:
             return work(connection)
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, StopIteration) as error:
             raise self._named(error) from error
         finally:
             if connection.in_transaction:
@@ -151,7 +151,11 @@ class Store:
         last = 1
         while (group := self._collect(last)) is not None:
             last = len(group)
-            self._run(group)
+            try:
+                self._run(group)
+            except BaseException as error:
+                # Whatever this is, nobody may wait for ever: the callers crash and are started again.
+                self._abandon(group, error)
             self._answer(group)
         self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._connection.close()
@@ -213,6 +217,13 @@ class Store:
             if alone is not None:
                 self._fail(item, alone)
 
+    def _abandon(self, group: list[_Item], error: BaseException) -> None:
+        log.exception("the writer failed on a group of %d works", len(group))
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+        for item in group:
+            item.error = error
+
     def _fail(self, item: _Item, error: sqlite3.DatabaseError) -> None:
         if _is_full(error) and item.draining and self._ballast.release():
             log.warning("disk full: the ballast %s was given back so that the queue can drain", self._ballast.path)
@@ -259,6 +270,8 @@ class Store:
 
     def _named(self, error: Exception) -> Exception:
         """The store's own error for what SQLite said, or the error itself."""
+        if isinstance(error, StopIteration):  # a future cannot carry it
+            return RuntimeError("a work asked for a next row where there is none")
         if not isinstance(error, sqlite3.DatabaseError):
             return error
         if _is_full(error):
@@ -281,7 +294,7 @@ def _is_full(error: Exception) -> bool:
     return code is not None and code & _PRIMARY == sqlite3.SQLITE_FULL
 
 
-def _settle(future: asyncio.Future[Any], result: object, error: Exception | None) -> None:
+def _settle(future: asyncio.Future[Any], result: object, error: BaseException | None) -> None:
     if future.done():
         return
     if error is not None:

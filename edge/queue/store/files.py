@@ -72,7 +72,7 @@ def check(path: Path) -> Path | None:
     Raises `StoreUnavailable` when it cannot be opened for another reason than damage.
     """
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        _create(path)
     except OSError as error:
         raise StoreUnavailable(
             f"cannot open {path}: {error.strerror}; check state_dir, store.path and who owns them"
@@ -91,8 +91,14 @@ def check(path: Path) -> Path | None:
         return None
     aside = _set_aside(path)
     log.error("%s is damaged (%s): set aside as %s, a new one is started", path, verdict[0], aside)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    _create(path)
     return aside
+
+
+def _create(path: Path) -> None:
+    """Make sure of a file that its owner alone may read, its name durable."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    sync_directory(path.parent)
 
 
 def _set_aside(path: Path) -> Path:
