@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
 
 from edge.simulator import links, observer
@@ -76,7 +77,11 @@ async def slow(scene: Scene, line: links.Line = PDE, to: str = "telkom") -> Move
 
 
 async def share(line: str, flood: observer.Flood, seconds: float = _SECONDS) -> Share:
-    """Measure office and guests at once, while `flood` flows on `line`. Raises `FloodFailed` when it does not."""
+    """Let the office start on `line` once `flood` has filled it, and measure both.
+
+    Raises `FloodFailed` when the figure would say nothing. The flood comes first, as guests do: whoever opens his page in the evening finds them there.
+    """
+    await _filled(LINES[line].download_mbit)
     office, (guests, carried) = await asyncio.gather(
         observer.use(OFFICE, seconds=seconds, settle_s=_SETTLE_S),
         _received(seconds, (GUESTS[0], "wlan0"), (BOX, LINES[line].device)),
@@ -87,6 +92,18 @@ async def share(line: str, flood: observer.Flood, seconds: float = _SECONDS) -> 
         found = f"the office is on {office.line or 'none'} and {line} carried {carried:.1f} Mbit/s"
         raise FloodFailed(f"office and guests were to share {line}, but {found}")
     return Share(office, guests, office.mbit / LINES[line].download_mbit)
+
+
+async def _filled(rate_mbit: float, within_s: float = 10) -> None:
+    """Wait until guests receive most of a line's rate twice in a row."""
+    deadline, full = time.monotonic() + within_s, 0
+    while full < 2:
+        before = observer.received_mbyte(GUESTS[0], "wlan0")
+        await asyncio.sleep(0.5)
+        mbit = (observer.received_mbyte(GUESTS[0], "wlan0") - before) * 8 / 0.5
+        full = full + 1 if mbit > 0.7 * rate_mbit else 0
+        if time.monotonic() > deadline:
+            raise FloodFailed(f"the guests alone take only {mbit:.1f} of {rate_mbit} Mbit/s")
 
 
 async def _received(seconds: float, *devices: tuple[str, str]) -> list[float]:
