@@ -194,14 +194,19 @@ class Generation:
             driver=self._driver,
             forwarder=self._forwarder,
         )
-        self._metrics = Metrics(views.snapshot)
+        self._metrics = metrics = Metrics(views.snapshot)
+
+        async def scrape() -> bytes:
+            await views.refresh()
+            return metrics.render()
+
         self._server = Server(
             config.web,
             allow=(*config.classes.service.networks, *config.policy.management),
             desk=Desk(self._store, requests, clock=self._clock, announce=self._announce),
             desk_key=self._secrets.desk_key,
             overview=views.overview,
-            metrics=self._metrics.render,
+            metrics=scrape,
             health=self._health,
             village=config.village,
         )

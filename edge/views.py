@@ -48,6 +48,7 @@ class Views:
         self._controller = controller
         self._driver = driver
         self._forwarder = forwarder
+        self._sms_waiting = 0
         self._host = Host(config.state_dir)
 
     async def overview(self) -> Overview:
@@ -68,6 +69,10 @@ class Views:
             health=self._health.current(),
         )
 
+    async def refresh(self) -> None:
+        """Read from the store what a scrape shows; call it before `snapshot`."""
+        self._sms_waiting = await self._store.read(self._messages.outgoing.pending)
+
     def snapshot(self) -> Snapshot:
         """Everything a scrape reads."""
         host = self._box()
@@ -84,6 +89,7 @@ class Views:
             last_contact_s=queue.last_contact_s if queue else None,
             modem_registered=status.registered if status else None,
             modem_signal_percent=status.signal if status else None,
+            sms_waiting=self._sms_waiting if status else None,
             cpu_percent=host.cpu_percent,
             memory_percent=host.memory_percent,
             disk_percent=host.disk_percent,
@@ -99,8 +105,8 @@ class Views:
         if not self._driver:
             return None
         status = self._driver.status
-        waiting = await self._store.read(self._messages.outgoing.pending)
-        return ModemView(status.state, status.operator, status.signal, status.registered, waiting)
+        await self.refresh()
+        return ModemView(status.state, status.operator, status.signal, status.registered, self._sms_waiting)
 
     def _queue(self) -> QueueView | None:
         if not self._forwarder:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -32,7 +32,7 @@ _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"  # Prometheus text ex
 
 
 def application(
-    *, access: Access, desk: DeskApi, page: Page, metrics: Callable[[], bytes], health: Health
+    *, access: Access, desk: DeskApi, page: Page, metrics: Callable[[], Awaitable[bytes]], health: Health
 ) -> web.Application:
     """The application with all its paths."""
 
@@ -40,7 +40,7 @@ def application(
         return web.Response(text=await page.html(), content_type="text/html")
 
     async def show_metrics(_: web.Request) -> web.Response:
-        return web.Response(body=metrics(), headers={"Content-Type": _METRICS_TYPE})
+        return web.Response(body=await metrics(), headers={"Content-Type": _METRICS_TYPE})
 
     async def show_health(_: web.Request) -> web.Response:
         status, body = healthz.report(health.current(), version=edge.__version__)

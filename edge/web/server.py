@@ -54,7 +54,7 @@ class Server:
         desk: DeskLike,
         desk_key: str,
         overview: Callable[[], Awaitable[Overview]],
-        metrics: Callable[[], bytes],
+        metrics: Callable[[], Awaitable[bytes]],
         health: Health,
         village: config.Village,
         limits: Limits = Limits(),

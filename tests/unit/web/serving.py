@@ -139,7 +139,7 @@ def build(
         desk=desk,
         desk_key=desk_key,
         overview=overview,
-        metrics=lambda: b"# HELP kampung_edge_test A line.\n",
+        metrics=no_metrics,
         health=health,
         village=VILLAGE,
         limits=limits,
@@ -179,3 +179,7 @@ async def running(
     finally:
         task.cancel()
         await asyncio.wait([task])
+
+
+async def no_metrics() -> bytes:
+    return b"# HELP kampung_edge_test A line.\n"

@@ -13,7 +13,7 @@ from edge import config
 from edge.health import Health
 from edge.web.overview import Overview
 from edge.web.server import Limits, Server
-from tests.unit.web.serving import NOW, WELL, FakeDesk, build, once, running
+from tests.unit.web.serving import NOW, WELL, FakeDesk, build, no_metrics, once, running
 
 
 async def overview() -> Overview:
@@ -145,7 +145,7 @@ def test_a_setting_it_cannot_use_is_named(listen: str, allow: tuple[str, ...], t
             desk=FakeDesk(),
             desk_key="k",
             overview=overview,
-            metrics=bytes,
+            metrics=no_metrics,
             health=Health(wall=lambda: NOW),
             village=village,
         )
