@@ -45,11 +45,13 @@ class Center:
         *,
         clock: Clock,
         announce: Announce,
+        handling: Handling | None = None,
+        try_again_s: float = TRY_AGAIN_S,
     ) -> None:
-        self._store, self._messages = store, messages
+        self._store, self._messages, self._try_again_s = store, messages, try_again_s
         self._clock, self._announce = clock, announce
         self._catalogue = Catalogue(village.name, village.kind)
-        self._handling = Handling(requests, messages, village, settings, self._catalogue)
+        self._handling = handling or Handling(requests, messages, village, settings, self._catalogue)
         self._notices = Notices(messages, settings, self._catalogue)
         self._woken = asyncio.Event()
         self._again: dict[int, float] = {}
@@ -81,9 +83,9 @@ class Center:
 
     def _rest_s(self) -> float:
         if self._full:
-            return TRY_AGAIN_S
+            return self._try_again_s
         soonest = min(self._again.values(), default=None)
-        return SWEEP_S if soonest is None else min(SWEEP_S, max(0.1, soonest - self._clock.monotonic()))
+        return SWEEP_S if soonest is None else min(SWEEP_S, max(0.01, soonest - self._clock.monotonic()))
 
     async def _handle_waiting(self) -> None:
         """Handle every message that is due, the oldest first."""
@@ -143,7 +145,7 @@ class Center:
             self._again.pop(inbound, None)
             self._tell([SmsHandled("set-aside")])
         else:
-            self._again[inbound] = self._clock.monotonic() + TRY_AGAIN_S
+            self._again[inbound] = self._clock.monotonic() + self._try_again_s
 
     async def _sweep(self) -> None:
         """Close drafts of yesterday and take long messages that stayed incomplete; only while days can be counted."""

@@ -38,10 +38,11 @@ class StoreMailbox:
         announce: Announce,
         arrived: Callable[[], None],
         timezone: str = "Asia/Jakarta",
+        look_s: float = LOOK_S,
     ) -> None:
         self._store, self._messages, self._settings = store, messages, settings
         self._clock, self._announce, self._arrived = clock, announce, arrived
-        self._zone = ZoneInfo(timezone)
+        self._zone, self._look_s = ZoneInfo(timezone), look_s
         self._queued = asyncio.Event()
         self._last: float | None = None
         self._recovered = False
@@ -68,12 +69,12 @@ class StoreMailbox:
         return new
 
     async def next_outgoing(self) -> Outgoing | None:
-        """The next message, journalled as "sending"; None when there is none to send within two seconds."""
-        deadline = self._clock.monotonic() + LOOK_S
+        """The next message, journalled as "sending"; None when there is none to send within `look_s`."""
+        deadline = self._clock.monotonic() + self._look_s
         try:
             return await self._next(deadline)
         except StoreFull:  # the store says so itself; what cannot be journalled is not sent
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(self._look_s)
             return None
 
     async def _next(self, deadline: float) -> Outgoing | None:

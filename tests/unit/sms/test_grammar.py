@@ -24,9 +24,37 @@ def test_example_is_understood(line: dict[str, Any]) -> None:
 
 DRAFTS = st.sampled_from([None, Draft("SKTM", name="SITI"), Draft("", nik="3510231203859901"), Draft("LAHIR")])
 PIECES = st.sampled_from(
-    ["sktm", "3510231203859901", "35 10", "nik", "ibu", ":", "#", ".", ",", "rt 3", "/", "kk", "utk", "buat", "nama",
-     "=", "K47-M2", "batal", "rusak", "S.Pd", "a.n.", "🙏", "\n", "O1l", "http://x.id", "hilang", "an", "siti"]
-)  # fmt: skip
+    [
+        "sktm",
+        "3510231203859901",
+        "35 10",
+        "nik",
+        "ibu",
+        ":",
+        "#",
+        ".",
+        ",",
+        "rt 3",
+        "/",
+        "kk",
+        "utk",
+        "buat",
+        "nama",
+        "=",
+        "K47-M2",
+        "batal",
+        "rusak",
+        "S.Pd",
+        "a.n.",
+        "🙏",
+        "\n",
+        "O1l",
+        "http://x.id",
+        "hilang",
+        "an",
+        "siti",
+    ]
+)
 
 
 @given(text=st.text(max_size=1_000), draft=DRAFTS)
