@@ -110,8 +110,9 @@ def read_timestamp(octets: bytes) -> str:
     if any(half > 9 for pair in halves[:6] for half in pair) or halves[6][1] > 9:
         return ""
     year, month, day, hour, minute, second = (tens * 10 + ones for tens, ones in halves[:6])
+    century = 1900 if year >= 90 else 2000
     try:
-        moment = datetime(year + (1900 if year >= 90 else 2000), month, day, hour, minute, second, tzinfo=timezone(zone))
+        moment = datetime(century + year, month, day, hour, minute, second, tzinfo=timezone(zone))
     except ValueError:
         return ""
     return moment.isoformat()

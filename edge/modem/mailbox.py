@@ -18,6 +18,7 @@ class Part:
     service centre wrote it, "" if unreadable. `reference` is None, with 1 of 1, for a message of one part. `pdu` is
     the hexadecimal line as the modem listed it: the part's identity. What no person wrote is kept by its `pdu` alone,
     with an empty text and the alphanumeric sender "unreadable" or "binary".
+    `text` is always valid UTF-8; `concat.assemble` mends what a phone cut in two, in single parts as well.
     """
 
     modem: str

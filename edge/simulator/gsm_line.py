@@ -63,6 +63,10 @@ class SerialLine:
         if self.plugged:
             self._outgoing.put_nowait(data)
 
+    async def drained(self) -> None:
+        """Wait until all that was written has been on the wire."""
+        await self._outgoing.join()
+
     def _read(self) -> None:
         try:
             data = os.read(self._master, 4096)
@@ -84,3 +88,4 @@ class SerialLine:
                 await asyncio.sleep(len(piece) * self._byte_s)
                 with contextlib.suppress(BlockingIOError):  # nobody reads: a wire does not wait
                     os.write(self._master, piece)
+            self._outgoing.task_done()
