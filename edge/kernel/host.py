@@ -13,6 +13,7 @@ from typing import Self
 
 from edge.kernel import nftables, qdisc, routes
 from edge.kernel.errors import PrivilegeMissing, Refused
+from edge.kernel.kinds import knows
 from edge.kernel.netlink import IPRoute, NetlinkError
 from edge.kernel.state import (
     HANDLE,
@@ -144,9 +145,9 @@ class Host:
         """
         if self._leaf is None:
             try:
-                kinds = [kind for kind in ("cake", "fq_codel") if qdisc.knows(self._ip, kind)]
+                kinds = [kind for kind in ("cake", "fq_codel") if knows(kind)]
                 self._leaf = kinds[0] if kinds else "hash" if nftables.hashes() else "pfifo"
-            except (NetlinkError, PrivilegeMissing):
+            except PrivilegeMissing:
                 return self._leaf_in_use()
         return self._leaf
 

@@ -7,6 +7,7 @@ and then in case one was lost. Notices say which part to look at, never what it 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import struct
 from collections.abc import Callable, Iterator
@@ -48,7 +49,9 @@ class Notices:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BYTES)
             listener.bind((0, 0))
             for group in groups:
-                listener.setsockopt(_SOL_NETLINK, _ADD_MEMBERSHIP, group)
+                # without CAP_NET_ADMIN nobody is told of nftables; then there is no table of ours to watch either
+                with contextlib.suppress(PermissionError):
+                    listener.setsockopt(_SOL_NETLINK, _ADD_MEMBERSHIP, group)
             loop.add_reader(listener, self._read, listener, protocol)
         return self
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import struct
 from collections.abc import Iterator
 from typing import Any
 
@@ -184,20 +183,3 @@ def _index(index: dict[str, int], device: str) -> int:
     if device not in index:
         raise OSError(errno.ENODEV, f"{device} is gone")
     return index[device]
-
-
-def knows(ip: IPRoute, kind: str) -> bool:
-    """Whether the kernel has qdisc `kind` (loading its module if it must), without changing anything.
-
-    The request is malformed on purpose: an unknown kind is refused as unknown (ENOENT) before its options are read, a
-    known one for its options. NetlinkError with EPERM without CAP_NET_ADMIN.
-    """
-    malformed = struct.pack("HHB3x", 5, 2, 0)  # attribute 2 of one byte: of four (fq_codel) or eight (cake) it must be
-    try:
-        ip.tc("add", index=1, handle=0x7FFF0000, parent=_ROOT, kind=kind, options=malformed)
-    except NetlinkError as error:
-        if error.code in (errno.EPERM, errno.EACCES):
-            raise
-        return bool(error.code != errno.ENOENT)
-    ip.tc("del", index=1, parent=_ROOT)
-    return True

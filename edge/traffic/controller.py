@@ -56,6 +56,7 @@ class Controller:
         self._check_at = 0.0
         self._sweep_at = 0.0
         self._refused: dict[str, str] = {}
+        self._forbidden: set[Scope] = set()
 
     def judged(self, verdict: Verdict) -> None:
         """Note an uplink's new verdict; `run` acts on it at once."""
@@ -144,12 +145,15 @@ class Controller:
         try:
             applied = await door.apply(self._desired, (scope,))
         except PrivilegeMissing as error:
+            self._forbidden.add(scope)
             self._health.raise_("network-privilege", str(error))
             self._try_again()
         except HostError as error:
             self._refuse(scope, str(error))
         else:
-            self._health.clear("network-privilege")
+            self._forbidden.discard(scope)
+            if not self._forbidden:
+                self._health.clear("network-privilege")
             self._tell(applied, scope)
             if applied.changes:
                 self._announce(HostReconciled(len(applied.changes), self._clock.monotonic() - started))

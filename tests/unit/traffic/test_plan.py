@@ -1,0 +1,100 @@
+"""The desired state: what each packet's way must be, read from the rules as the kernel reads them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from edge.kernel.state import Facts, HostState, Route, Rule, Ruleset, diff, only
+from edge.marks import class_mark, probe_mark
+from edge.traffic.plan import PINNED_TABLE, assigned_uplinks, desired, uplink_table
+from edge.traffic.policy import NOTHING, Assignment, Choice, decide
+from tests.unit.traffic.village import FACTS, LINKS, PDE, settings, uplink
+
+FIRST = decide(settings().classes, {}, NOTHING, hold_s=0, now=0)
+MOVED = Assignment(Choice("telkom", "x"), Choice("telkom", "x"), Choice("telkom", "x"))
+DEFAULTS = {uplink_table(1): "pde", uplink_table(2): "telkom"}
+
+
+def way(state: HostState, *, mark: int = 0, iif: str = "lo", oif: str = "", pinned: bool = False) -> str:
+    """Where a packet to the internet (or a pinned prefix) goes by the IPv4 rules: an uplink or "unreachable"."""
+    rules = sorted((r for r in state if isinstance(r, Rule) and r.family == 4), key=lambda rule: rule.priority)
+    routes = [r for r in state if isinstance(r, Route) and r.family == 4]
+    for rule in rules:
+        if (rule.mask and mark & rule.mask != rule.mark) or rule.iif not in ("", iif) or rule.oif not in ("", oif):
+            continue
+        if rule.table == 0:
+            return "unreachable"
+        if rule.table == PINNED_TABLE and not pinned:
+            continue
+        found = sorted((r for r in routes if r.table == rule.table), key=lambda route: route.metric)
+        if found and not rule.connected_only:
+            return {"pde0": "pde", "tel0": "telkom", "": "unreachable"}[found[0].device]
+    return "main table"
+
+
+def test_every_class_goes_its_way() -> None:
+    """The rules must send each class by its assigned uplink and a bound socket by its own."""
+    state = desired(settings(), FIRST, FACTS)
+    assert way(state, mark=class_mark("service"), iif="office0") == "pde"
+    assert way(state, mark=class_mark("wifi"), iif="wifi0") == "telkom"
+    assert way(state) == "pde"
+    assert way(state, mark=probe_mark(2)) == "telkom"
+    assert way(state, oif="tel0") == "telkom"
+    moved = desired(settings(), MOVED, FACTS)
+    assert way(moved, mark=class_mark("service"), iif="office0") == "telkom"
+    assert way(moved, mark=probe_mark(1)) == "pde"
+
+
+def test_a_lost_device_leaves_the_fallback_and_never_the_main_table() -> None:
+    """With a device gone the service falls back, unmarked packets go nowhere, and pinned prefixes fail closed."""
+    without = Facts({name: link for name, link in LINKS.items() if name != "pde0"})
+    state = desired(settings(), FIRST, without)
+    assert way(state, mark=class_mark("service"), iif="office0") == "telkom"
+    assert way(state, mark=class_mark("service"), iif="office0", pinned=True) == "unreachable"
+    assert way(state, iif="office0") == "unreachable"
+    without = Facts({name: link for name, link in LINKS.items() if name != "tel0"})
+    state = desired(settings(), FIRST, without)
+    assert way(state, mark=class_mark("wifi"), iif="wifi0") == "unreachable"
+    assert way(state, iif="wifi0") == "unreachable"
+
+
+def test_a_device_that_is_down_gets_no_route() -> None:
+    """The kernel refuses a route by a device that is down: asking for it would be an error for ever."""
+    down = Facts(LINKS | {"pde0": replace(LINKS["pde0"], up=False)})
+    routes = [item for item in desired(settings(), FIRST, down) if isinstance(item, Route)]
+    assert {route.device for route in routes} == {"tel0", ""}
+
+
+def test_a_switch_touches_routing_alone_and_adds_before_it_removes() -> None:
+    """A switch must not reload the table or the trees, and must never leave a class without a rule."""
+    changes = diff(desired(settings(), MOVED, FACTS), desired(settings(), FIRST, FACTS))
+    assert {type(change.item) for change in changes} == {Rule}
+    actions = [change.action for change in changes]
+    assert actions == sorted(actions), "every add comes before every remove"
+    assert set(actions) == {"add", "remove"}
+
+
+def test_the_assignment_is_read_back() -> None:
+    """What a restarted daemon adopts must be what was applied."""
+    assert assigned_uplinks(settings(), desired(settings(), FIRST, FACTS)) == {
+        "service": "pde",
+        "wifi": "telkom",
+        "control": "pde",
+    }
+    assert assigned_uplinks(settings(), frozenset()) == {}
+
+
+def test_ipv6_is_routed_only_where_an_uplink_has_it() -> None:
+    """Without a declared IPv6 uplink nothing of IPv6 is written; with one, only that uplink is used."""
+    assert all(item.family == 4 for item in desired(settings(), FIRST, FACTS) if isinstance(item, Rule | Route))
+    six = settings(uplink=(PDE, uplink("telkom", "tel0", "192.168.1.1", gateway6="fe80::1")))
+    state = only(desired(six, FIRST, FACTS), ("routing",))
+    routes = {item for item in state if isinstance(item, Route) and item.family == 6}
+    assert routes == {Route(6, uplink_table(2), "default", 10, "fe80::1", "tel0")}
+
+
+def test_safe_plan_changes_the_table_alone() -> None:
+    """Denying the guests must not move anyone's routes."""
+    safe = desired(settings(), FIRST, FACTS, guests_denied=True)
+    changes = diff(safe, desired(settings(), FIRST, FACTS))
+    assert [type(change.item) for change in changes] == [Ruleset]
