@@ -100,6 +100,8 @@ class Daemon:
     async def _generation(self, *, safe: bool) -> None:
         """Run the parts of the present configuration until a stop, a good reload or the end of safe mode."""
         health = Health(self._clock.wall)
+        if safe:
+            health.raise_("safe-mode")
         async with Generation(self._config, self._secrets, clock=self._clock, health=health, safe=safe) as parts:
             await parts.listening()
             notify("READY=1", f"STATUS={'Safe mode' if safe else 'Running'}")

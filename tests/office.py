@@ -102,7 +102,7 @@ class Office:
         self.config = directory / "kampung-edge.toml"
         self.log = directory / "daemon.log"
         self.web = free_port()
-        self._portal = free_port()
+        self.portal = free_port()
         self._processes: list[asyncio.subprocess.Process] = []
 
     async def __aenter__(self) -> Office:
@@ -112,10 +112,10 @@ class Office:
         for name, text in secrets.items():
             (self.directory / "secrets" / name).write_text(text)
         self.config.write_text(
-            _CONFIG.format(dir=self.directory, head=HEAD, web=self.web, portal=self._portal), encoding="utf-8"
+            _CONFIG.format(dir=self.directory, head=HEAD, web=self.web, portal=self.portal), encoding="utf-8"
         )
         await self.simulate("gsm", "--link", "ttyGSM", "--network-s", "0.05", "--command-s", "0.002")
-        await self.simulate("portal", "--port", str(self._portal), "--dir", "portal")
+        await self.simulate("portal", "--port", str(self.portal), "--dir", "portal")
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -134,11 +134,14 @@ class Office:
         self._processes.append(process)
         await until(lambda: _exists(self.directory / f"{name}.sock"), what=f"{name} starts")
 
-    async def daemon(self, *, kill_at: str = "", **environment: str) -> asyncio.subprocess.Process:
+    async def daemon(
+        self, *, kill_at: str = "", without_privilege: bool = False, **environment: str
+    ) -> asyncio.subprocess.Process:
         """Start the daemon; its log goes on in one file."""
+        dropped = ("setpriv", "--bounding-set=-all", "--inh-caps=-all") if without_privilege else ()
         with self.log.open("ab") as log:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "edge", "run", "--config", str(self.config)),
+                *(*dropped, sys.executable, "-m", "edge", "run", "--config", str(self.config)),
                 stderr=log,
                 env=os.environ
                 | {"CREDENTIALS_DIRECTORY": str(self.directory / "secrets"), "KAMPUNG_EDGE_KILL_AT": kill_at}
@@ -148,9 +151,11 @@ class Office:
         return process
 
     @contextlib.asynccontextmanager
-    async def running(self, **environment: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    async def running(
+        self, *, without_privilege: bool = False, **environment: str
+    ) -> AsyncIterator[asyncio.subprocess.Process]:
         """The daemon, answering, and stopped at the end by SIGTERM with exit code 0."""
-        process = await self.daemon(**environment)
+        process = await self.daemon(without_privilege=without_privilege, **environment)
         await until(self.healthy, what="the daemon answers")
         yield process
         process.send_signal(signal.SIGTERM)
