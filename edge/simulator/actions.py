@@ -79,7 +79,8 @@ async def slow(scene: Scene, line: links.Line = PDE, to: str = "telkom") -> Move
 async def share(line: str, flood: observer.Flood, seconds: float = _SECONDS) -> Share:
     """Let the office start on `line` once `flood` has filled it, and measure both.
 
-    Raises `FloodFailed` when the figure would say nothing. The flood comes first, as guests do: whoever opens his page in the evening finds them there.
+    The flood comes first, as guests do: whoever opens a page in the evening finds them there. Raises `FloodFailed`
+    when the figure would say nothing.
     """
     await _filled(LINES[line].download_mbit)
     office, (guests, carried) = await asyncio.gather(

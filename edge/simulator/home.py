@@ -13,7 +13,6 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-
 _LONGEST = 80  # with a home's name and a socket's this fits the 107 bytes of a Unix socket's address (unix(7))
 
 
