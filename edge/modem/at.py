@@ -33,7 +33,7 @@ _ERROR = re.compile(r"\+(CM[ES]) ERROR: ?(\d+)")
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command line without its CR; `timeout` in seconds, of which a payload has `payload_timeout` of its own.
+    """One command line without its CR. `timeout` is the longest silence, in seconds; a payload has its own.
 
     Lines that begin with `prefix` are its answer even where they look unsolicited. With `needed`, a lone OK is taken
     for a late one of an earlier command and passed over. `payload` is given after the prompt, ended by SUB.
@@ -149,7 +149,7 @@ class Channel:
         """Take bytes from the line, cut anywhere."""
         for byte in data:
             if byte in b"\r\n":
-                self._end_line()
+                self._end_line(now)
             elif len(self._buffer) < LONGEST_LINE:
                 self._buffer.append(byte)
                 if byte in b"> ":
@@ -168,15 +168,15 @@ class Channel:
             self._deadline = now + command.payload_timeout
             self._outgoing += command.payload.encode("ascii") + END_OF_PAYLOAD
 
-    def _end_line(self) -> None:
+    def _end_line(self, now: float) -> None:
         line = _RUBBISH.sub(b"", self._buffer).decode("ascii").strip()
         usable = line and not self._overlong
         self._buffer.clear()
         self._overlong = False
         if usable:
-            self._take_line(line)
+            self._take_line(line, now)
 
-    def _take_line(self, line: str) -> None:
+    def _take_line(self, line: str, now: float) -> None:
         if self._before_pdu is not None:
             header, self._before_pdu = self._before_pdu, None
             if _HEX.fullmatch(line):
@@ -191,8 +191,10 @@ class Channel:
                 self._events.append(Unsolicited(line))
         elif _FINAL.fullmatch(line):
             self._end_by(line)
-        elif len(self._lines) < MOST_LINES:
+        elif self._command is not None and len(self._lines) < MOST_LINES:
             self._lines.append(line)
+            if not self._payload_given:  # a long listing on a slow line takes its time, but never falls silent
+                self._deadline = now + self._command.timeout
 
     def _is_echo(self, line: str) -> bool:
         command = self._command

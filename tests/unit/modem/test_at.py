@@ -121,7 +121,8 @@ def test_the_payload_waits_for_the_prompt() -> None:
     [
         # (time, bytes) before the timer, moment of the timer, how it ends
         ([(1.0, b"\r\n+CSQ: 1,2")], (4.9, [])),
-        ([(1.0, b"\r\n+CSQ: 1,2\r\n")], (5.0, [Answer(CSQ, ("+CSQ: 1,2",), TIMED_OUT)])),
+        ([(1.0, b"\r\n+CSQ: 1,2\r\n")], (5.9, [])),
+        ([(1.0, b"\r\n+CSQ: 1,2\r\n")], (6.0, [Answer(CSQ, ("+CSQ: 1,2",), TIMED_OUT)])),
         ([], (5.0, [Answer(CSQ, (), TIMED_OUT)])),
         ([(4.0, b"\r\n+CSQ: 1,2\r\nOK\r\n")], (99.0, [Answer(CSQ, ("+CSQ: 1,2",), "OK")])),
     ],
