@@ -6,7 +6,6 @@ is well formed comes back even where its neighbours are not, so that the checks 
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 import re
@@ -131,6 +130,8 @@ def masked(value: object) -> str:
 
 
 def _unknown(key: str, known: list[str], path: str, findings: Findings) -> None:
+    import difflib  # a megabyte that a good file never needs
+
     near = difflib.get_close_matches(key, known, n=1)
     if near:
         remedy = f"Did you mean {near[0]}?"
