@@ -78,7 +78,7 @@ def test_kill_9_leaves_no_process_and_the_next_demo_no_file(temporary: dict[str,
 def lives(process: psutil.Process) -> bool:
     """Whether it runs still; a zombie waits only for this sandbox's first process, which reaps nobody."""
     try:
-        return str(process.status()) != psutil.STATUS_ZOMBIE
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
 
