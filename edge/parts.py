@@ -227,6 +227,8 @@ class Generation:
                 why = f" ({event.cause})" if event.cause else ""
                 log.info("uplink %s is %s%s: loss %.0f%%, %s", event.uplink, event.verdict, why, event.loss * 100, rtt)
             case ClassMoved():
+                if self._forwarder and event.traffic_class == "control":
+                    self._forwarder.retry_now()
                 log.info("%s: %s -> %s: %s", event.traffic_class, event.from_uplink, event.to_uplink, event.because)
 
     async def _watch_clock(self) -> None:
