@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from edge.sms import claims, names, words
 from edge.sms.fields import Fields
-from edge.sms.letters import telling
+from edge.sms.letters import slots, telling
 from edge.sms.message import Command, Draft, Message
 from edge.sms.normalise import simplify, squeeze, tokens
 
@@ -134,7 +134,8 @@ def _staff(fields: Fields, spoken: list[str]) -> Message | None:
         return _with_ticket(Message("staff", reply="EMERGENCY"), fields)
     commanded = bool((words.STATUS | words.CANCEL) & set(spoken))
     asks = bool(fields.tickets) or _has(spoken, words.STATUS_PHRASES)
-    if (fields.complaint or words.COMPLAINTS & set(fields.free)) and not (commanded and asks):
+    dark = "mati" in spoken and words.SUPPLIES & set(spoken)
+    if (fields.complaint or dark or words.COMPLAINTS & set(fields.free)) and not (commanded and asks):
         return _with_ticket(Message("staff", reply="COMPLAINT"), fields)
     return None
 
@@ -150,7 +151,8 @@ def _ticket(fields: Fields, spoken: list[str]) -> Message | None:
 
 
 def _letter(fields: Fields, spoken: list[str], named: list[str], draft: Draft | None) -> Message:
-    if words.QUESTIONS & set(fields.free):
+    questions = words.QUESTIONS if fields.numbers else words.QUESTIONS | words.PLAIN_QUESTIONS
+    if questions & set(fields.free):
         return Message("command", command="INFO", letter=named[0])
     if len(named) > 1:
         return Message("ask", letter=named[0], other_letter=named[1], reply="ONE_AT_A_TIME")
@@ -179,7 +181,9 @@ def _claim(fields: Fields, letter: str) -> Message:
         run.tokens = [token for token in run.tokens if token.key not in typed]
     chosen = names.choose(fields)
     told = fields.letter_words.get(letter, "").lower()
-    purpose = (fields.purpose or names.after(fields, chosen))[: names.MOST_PURPOSE]
+    purpose = fields.purpose or names.after(fields, chosen)
+    if not purpose and slots(letter):
+        purpose = names.beside(fields, chosen)
     return Message(
         "request",
         letter=letter,
@@ -189,7 +193,7 @@ def _claim(fields: Fields, letter: str) -> Message:
         name=names.written(chosen) if chosen is not None else "",
         rt=fields.rt,
         rw=fields.rw,
-        purpose=purpose or (told if told in telling(letter) else ""),
+        purpose=purpose[: names.MOST_PURPOSE] or (told if told in telling(letter) else ""),
         flags=person.flags,
         digits=person.digits,
         reply={"length": "NIK_LENGTH", "form": "NIK_FORM", "": ""}[person.problem],

@@ -38,7 +38,6 @@ class Reply:
     code: str = ""
     fill: Mapping[str, object] | None = None
     request: str | None = None
-    outcome: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +69,7 @@ class Handling:
             "STATUS": self._status,
             "CANCEL": self._cancel,
             "INFO": self._info,
-            "HELP": lambda _case, message: Reply("HELP", outcome=message.why),
+            "HELP": lambda _case, _message: Reply("HELP"),
             "STOP": self._stop,
             "START": self._start,
             "RECAP": self._recap,

@@ -208,6 +208,11 @@ def missing(key: str, purpose: str) -> tuple[str, ...]:
     return () if purpose else LETTERS[key].slots
 
 
+def slots(key: str) -> tuple[str, ...]:
+    """The facts beyond NIK and name that type `key` wants."""
+    return LETTERS[key].slots if key in LETTERS else ()
+
+
 def telling(key: str) -> tuple[str, ...]:
     """The words of type `key` that are an answer themselves (``mantu`` names the event)."""
     return LETTERS[key].telling if key in LETTERS else ()

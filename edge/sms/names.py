@@ -62,6 +62,14 @@ def after(fields: Fields, run: Run | None) -> str:
     return ""
 
 
+def beside(fields: Fields, run: Run | None) -> str:
+    """What follows the name in its own field and begins with a letter's word (``usaha ... sugeng warung kopi``)."""
+    if run is None or run.end >= len(fields.tokens) or fields.roles[run.end] != "letter":
+        return ""
+    said = itertools.takewhile(lambda token: token.kind in ("word", "mixed", "short"), fields.tokens[run.end :])
+    return " ".join(token.text for token in said)
+
+
 def _segments(tokens: Sequence[Token], start: int) -> list[tuple[int, int]]:
     """The fields after `start`, each between hard separators or commas."""
     marks = [

@@ -61,6 +61,7 @@ PLAIN_TEXT = (
     "fotokopi kk",
     "jalan raya",
     "lampu jalan",
+    *(f"selamat {time}" for time in ("pagi", "siang", "sore", "malam")),
 )
 COMPLAINT_PHRASES = (
     *("jalan rusak", "jalan berlubang", "jalan bolong", "mati lampu", "lampu mati", "lampu jalan mati"),
@@ -71,6 +72,8 @@ COMPLAINTS = _set(
     "rusak berlubang bolong mampet macet sampah bau bising pungli dipungli dipungut korupsi komplain keluhan",
     "mengeluh aduan pengaduan mengadu ngadu kecewa protes lelet lemot suwe tumbang ambles",
 )
+# What can be "mati" and is no person.
+SUPPLIES = _set("lampu listrik pln pju pdam air wifi internet")
 EMERGENCIES = _set(
     "kebakaran kobongan banjir longsor gempa tsunami kecelakaan tabrakan maling rampok perampokan begal darurat",
     "ambulan ambulans tenggelam kelelep tawuran pembunuhan dibacok",
@@ -82,9 +85,9 @@ NOISE = _set(
     "daftarkan reg ajukan mengajukan pengajuan permohonan surat srt pemohon dong donk ya nggih njih nggeh ta to",
     "lah deh sih pak bu bpk bapak ibu sdr sdri sdra mbah alm almh mas mbak mba kang yuk cak gus bang kak dik dek",
     "om tante assalamualaikum asalamualaikum assalamu'alaikum asslm ass wr wb wassalam salam pagi siang sore",
-    "malam selamat halo hallo hai hi permisi punten kulonuwun maaf sorry kades lurah kadus admin petugas min yth",
-    "kepada makasih mksh mksih terimakasih trims trimakasih tks thx thanks suwun nuwun matur kasih terima tq",
-    "sebelumnya dan atau ini itu nya ulang jenis letter untuknya",
+    "malam halo hallo hai hi permisi punten kulonuwun maaf sorry kades lurah kadus admin petugas min yth kepada",
+    "makasih mksh mksih terimakasih trims trimakasih tks thx thanks suwun nuwun matur kasih terima tq sebelumnya",
+    "dan atau ini itu nya ulang jenis letter untuknya",
 )
 THANKS = _set(
     "makasih mksh mksih terimakasih terima kasih trims trimakasih tks thx thanks suwun nuwun matur maturnuwun tq",
@@ -93,26 +96,29 @@ THANKS = _set(
 )
 # Words that end a name: they are common in messages and no names.
 STOP = _set(
-    "yang yg di ke dari dr pada dengan dgn dlm dalam adalah ada apa apakah bagaimana gimana piye kapan kenapa kok",
-    "dimana sudah udah sdh wis belum blm durung bisa isa saged tidak tdk gak nggak ga ora mboten bukan besok",
-    "sekarang kemarin hari jam kantor desa kelurahan kecamatan kec kab dusun dsn kampung kp jl jln gang gg no",
-    "nomor rumah warga orang anak istri suami orang ortu bapaknya ibunya adik kakak cucu lagi juga saja aja",
-    "karena krn soalnya supaya biar agar kalau kalo klo jika tapi tetapi lalu terus trus kemudian segera cepat",
-    "cepet secepatnya butuh perlu cara syarat biaya berapa bayar kapan jadi selesai dadi status cek batal bantuan",
-    "info tiket lewat via sms wa hp telp iya ya yo tes test rt rw asal alamat tinggal umur lahir tempat tanggal",
-    "tgl bulan tahun th kawin belum nikah cerai mati hidup swasta buka tutup libur uang rp ribu rb gratis kirim",
-    "kirimkan balas jawab tanya nanya nomer kartu data ktp kk nik nama baru lama punya saget angsal wonten niki",
-    "niku iki iku teng nang ring nong wargane siapa sapa",
+    "bawa depan belakang samping dekat yang yg di ke dari dr pada dengan dgn dlm dalam adalah ada apa apakah",
+    "bagaimana gimana piye kapan kenapa kok dimana sudah udah sdh wis belum blm durung bisa isa saged tidak tdk",
+    "gak nggak ga ora mboten bukan besok sekarang kemarin hari jam kantor desa kelurahan kecamatan kec kab dusun",
+    "dsn kampung kp jl jln gang gg no nomor rumah warga orang anak istri suami orang ortu bapaknya ibunya adik",
+    "kakak cucu lagi juga saja aja karena krn soalnya supaya biar agar kalau kalo klo jika tapi tetapi lalu terus",
+    "trus kemudian segera cepat cepet secepatnya butuh perlu cara syarat biaya berapa bayar kapan jadi selesai",
+    "dadi status cek batal bantuan info tiket lewat via sms wa hp telp iya ya yo tes test rt rw asal alamat",
+    "tinggal umur lahir tempat tanggal tgl bulan tahun th kawin belum nikah cerai mati hidup swasta buka tutup",
+    "libur uang rp ribu rb gratis kirim kirimkan balas jawab tanya nanya nomer kartu data ktp kk nik nama baru",
+    "lama punya saget angsal wonten niki niku iki iku teng nang ring nong wargane siapa sapa",
 )
 ADDRESS = _set("dusun dsn desa kampung kp jl jln gang gg rt rw alamat kec kecamatan kab ds lingkungan lingk perum")
 # Nouns of a purpose, written right after the name without a marker.
 PURPOSES = _set(
-    "beasiswa sekolah kuliah bpjs kip pip kis kks jamkesmas berobat operasi rs rsud puskesmas lamaran melamar",
-    "kredit pinjaman modal bank pendaftaran keringanan spp ukt pernikahan",
+    "acara jual jualan dagang bengkel toko kios ternak beasiswa sekolah kuliah bpjs kip pip kis kks jamkesmas",
+    "berobat operasi rs rsud puskesmas lamaran melamar kredit pinjaman modal bank pendaftaran keringanan spp ukt",
+    "pernikahan",
 )
 QUESTIONS = _set(
     "syarat syarate syaratnya persyaratan info informasi cara carane caranya biaya berapa brp bayar piro pinten",
 )
+# These ask about a letter only where no number stands beside it.
+PLAIN_QUESTIONS = _set("apa apakah gimana bagaimana piye bawa")
 STATUS = _set("status cek check ceck cekk")
 CANCEL = _set("batal batalkan batalin cancel dibatalkan membatalkan")
 HELP = _set("bantuan help menu panduan petunjuk info informasi tolong bantu")

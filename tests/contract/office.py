@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import itertools
 import sqlite3
 from collections.abc import AsyncIterator, Callable
@@ -14,7 +16,7 @@ from typing import Any, TypeVar
 from edge import config
 from edge.events import Event
 from edge.modem.mailbox import Outgoing, Part
-from edge.queue.store.database import Store
+from edge.queue.store.database import Store, StoreFull
 from edge.queue.store.messages import Messages
 from edge.queue.store.requests import Requests
 from edge.queue.store.seal import Seal
@@ -109,8 +111,34 @@ class Office:
         (only,) = await self.sent()
         return only.text
 
+    async def said_soon(self) -> str:
+        """The text of the next message, once there is one."""
+        await until(lambda: self.holds("SELECT count(*) FROM outgoing WHERE state = 'pending'"))
+        return await self.said()
+
+    async def holds(self, sql: str) -> bool:
+        """Whether a query's first value is true."""
+        return bool(await self.one(sql))
+
+    async def fill(self) -> None:
+        """Fill the store until new work is refused."""
+        await self.store.write(lambda conn: conn.execute("CREATE TABLE filler (content BLOB)"))
+        for size in (500_000, 3_000):
+            insert = functools.partial(_fill, size=size)
+            with contextlib.suppress(StoreFull):
+                while True:
+                    await self.store.write(insert)
+
+    async def empty(self) -> None:
+        """Take out what `fill` put in."""
+        await self.store.write(lambda conn: conn.execute("DELETE FROM filler"), draining=True)
+
     async def within(self, work: Callable[[sqlite3.Connection], T]) -> T:
         return await self.store.write(work)
+
+
+def _fill(conn: sqlite3.Connection, *, size: int) -> None:
+    conn.execute("INSERT INTO filler VALUES (zeroblob(?))", (size,))
 
 
 async def until(holds: Callable[[], Any], within_s: float = 10.0) -> None:

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from edge.events import RequestAccepted, SmsHandled
-from tests.contract.office import CITIZEN, HEAD, NIK, OPERATOR, OTHER_NIK, SETTINGS, STAFF, Office, open_office
+from tests.contract.office import CITIZEN, HEAD, NIK, OPERATOR, OTHER_NIK, SETTINGS, STAFF, Office, open_office, until
 
 OTHER = "+6281234567002"
 
@@ -62,6 +62,44 @@ async def test_a_draft_of_yesterday_is_closed_and_said_so(office: Office) -> Non
     await office.receive("sktm siti aminah")
     office.clock.now += 25 * 3_600
     assert await office.receive(NIK) == "WHICH_LETTER"
+
+
+async def test_an_old_draft_is_closed_with_a_word(tmp_path: Path) -> None:
+    """A citizen would go on waiting for a request that was never filed."""
+    async with open_office(tmp_path) as office:
+        await office.receive("sktm siti aminah")
+        await office.sent()
+    async with open_office(tmp_path, running=False) as office:
+        office.clock.now += 25 * 3_600
+        task = asyncio.create_task(office.center.run())
+        text = await office.said_soon()
+        task.cancel()
+        assert text.startswith("Permohonan Ket Kurang Mampu belum lengkap dan kami tutup.")
+        assert await office.one("SELECT count(*) FROM draft") == 0
+
+
+async def test_a_full_store_makes_messages_wait_and_loses_none(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A full disk would turn waiting messages into failures that are set aside."""
+    async with open_office(tmp_path, running=False) as office:
+        for number in range(10, 70):
+            text = f"skck 35102312038599{number} sugeng hariyanto"
+            await office.mailbox.store_part(office.part(text, f"+62812345670{number}"))
+        await office.fill()
+        task = asyncio.create_task(office.center.run())
+        await until(lambda: told(caplog))
+        assert await office.holds("SELECT max(attempts) = 0 FROM inbound")
+        assert await office.holds("SELECT count(*) > 0 FROM inbound WHERE handled_at IS NULL")
+        await office.empty()
+        office.center.wake()
+        await until(lambda: office.holds("SELECT min(outcome = 'RECEIVED') FROM inbound"))
+        assert await office.one("SELECT count(*) FROM request") == 60
+        task.cancel()
+
+
+async def told(caplog: pytest.LogCaptureFixture) -> bool:
+    return "SMS wait to be handled" in caplog.text
 
 
 async def test_a_draft_outlives_a_clock_that_cannot_be_trusted(office: Office) -> None:
@@ -200,6 +238,7 @@ async def test_a_word_that_was_never_sent_gets_the_neutral_answer(office: Office
 async def test_a_head_files_for_residents_and_a_number_of_another_form_is_the_same(office: Office) -> None:
     """A head's request would lack the RT, or a number without +62 would be a stranger's."""
     await office.receive(f"skck {OTHER_NIK} sugeng", "081234567301")
+    office.clock.now += 60
     await office.receive(f"ktp {OTHER_NIK} sugeng rt 5 rw 1", HEAD)
     later, first = await office.store.read(lambda conn: office.requests.recent(conn, 10))
     assert (first.rt, first.rw, first.flags, first.phone) == (2, 1, (), HEAD)
