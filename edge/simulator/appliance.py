@@ -14,6 +14,7 @@ from edge.simulator.settings import Files
 from edge.simulator.village import BOX
 
 _TICKS = os.sysconf("SC_CLK_TCK")
+_FORWARDING = ("/proc/sys/net/ipv4/ip_forward", "/proc/sys/net/ipv6/conf/all/forwarding")
 
 
 class ApplianceFailed(netns.VillageError):
@@ -126,7 +127,8 @@ def traces() -> frozenset[str]:
     commands = ("ip -o rule", "ip -6 -o rule", "ip -o route show table all", "nft list ruleset", "tc qdisc show")
     seen = {f"{line.split()[0]}: {text.strip()}" for line in commands for text in _lines(line) if "fe80::" not in text}
     devices = {f"device: {text.split(':')[1].split('@')[0].strip()}" for text in _lines("ip -o link")}
-    forwarding = {f"forwarding: {text}" for text in _lines("sysctl net.ipv4.ip_forward net.ipv6.conf.all.forwarding")}
+    with netns.inside(BOX):
+        forwarding = {f"{path}: {Path(path).read_text().strip()}" for path in _FORWARDING}
     return frozenset(seen | devices | forwarding)
 
 

@@ -23,7 +23,7 @@ from edge.simulator.home import HomeRefused, claim
 from edge.simulator.relay import forward
 from edge.simulator.village import NAMESPACES
 
-EXIT_FAILED, EXIT_IMPOSSIBLE = 1, 3
+EXIT_FAILED, EXIT_IMPOSSIBLE, EXIT_INTERRUPTED = 1, 3, 130
 SMOKE_LIMIT_S = 45
 _TOOLS = {
     "ip": "iproute2",
@@ -47,6 +47,8 @@ def main(smoke: bool) -> int:
     if sentence:
         _say(sentence)
         return EXIT_IMPOSSIBLE
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)  # until the loop runs, and after it: leave as by Ctrl-C
     try:
         with claim() as home, _same_terminal():
             status = asyncio.run(_keep(home, smoke=smoke))
@@ -54,6 +56,8 @@ def main(smoke: bool) -> int:
     except HomeRefused as error:
         _say(str(error))
         return EXIT_IMPOSSIBLE
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
 
 
 def obstacle() -> str:

@@ -10,9 +10,11 @@ import fcntl
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+_DYING_S = 5.0
 _LONGEST = 80  # with a home's name and a socket's this fits the 107 bytes of a Unix socket's address (unix(7))
 
 
@@ -32,7 +34,7 @@ def claim(base: Path | None = None) -> Iterator[Path]:
     try:
         yield home
     finally:
-        shutil.rmtree(home)
+        _remove(home)
         os.close(held)
 
 
@@ -52,8 +54,22 @@ def _sweep(base: Path) -> None:
             held = _lock(home / "lock", fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             continue  # its demo lives
-        shutil.rmtree(home)
+        _remove(home)
         os.close(held)
+
+
+def _remove(home: Path) -> None:
+    """Remove `home`, again while the last processes of a killed village still write into it."""
+    deadline = time.monotonic() + _DYING_S
+    while True:
+        try:
+            shutil.rmtree(home)
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return
 
 
 @contextlib.contextmanager
