@@ -41,12 +41,13 @@ def test_a_manager_that_is_gone_is_no_failure(tmp_path: Path, environment: pytes
 
 @pytest.mark.parametrize(
     ("usec", "pid", "wanted"),
-    [("", "", None), ("30000000", "", 15.0), ("30000000", "self", 15.0), ("30000000", "1", None), ("soon", "", None)],
+    [("", "", None), ("30000000", "", 15.0), ("30000000", "self", 15.0), ("30000000", "other", None), ("soon", "", None)],
 )
 def test_the_watchdog_is_fed_twice_in_its_time(
     environment: pytest.MonkeyPatch, usec: str, pid: str, wanted: float | None
 ) -> None:
     """Feeding too late restarts a healthy daemon."""
     environment.setenv("WATCHDOG_USEC", usec)
-    environment.setenv("WATCHDOG_PID", str(os.getpid()) if pid == "self" else pid)
+    pids = {"self": str(os.getpid()), "other": str(os.getpid() + 1)}
+    environment.setenv("WATCHDOG_PID", pids.get(pid, pid))
     assert watchdog_interval_s() == wanted
