@@ -46,6 +46,7 @@ class Assignment:
         return tuple((name, self[name].uplink, self[name].because) for name in CLASSES)
 
 
+_ADOPTED = "as the kernel had it"
 _UNDECIDED = Choice(None, "not decided yet")
 NOTHING = Assignment(_UNDECIDED, _UNDECIDED, _UNDECIDED)
 
@@ -59,9 +60,7 @@ def standing(verdict: Verdict | None) -> Standing:
 
 def adopt(adopted: Mapping[str, str]) -> Assignment:
     """The assignment that the kernel's rules already show, by class (fail static)."""
-    return Assignment(
-        *(Choice(adopted[name], "as the kernel had it") if name in adopted else _UNDECIDED for name in CLASSES)
-    )
+    return Assignment(*(Choice(adopted[name], _ADOPTED) if name in adopted else _UNDECIDED for name in CLASSES))
 
 
 def decide(
@@ -90,7 +89,7 @@ def _choose(
     current = before.uplink if before.uplink in traffic.uplinks else None
     best = min(traffic.uplinks, key=lambda uplink: _RANK[standing(verdicts.get(uplink))])
     if current is None:
-        return Choice(best, f"first choice of those that work: {_said(verdicts, best)}")
+        return Choice(best, _said(verdicts, best))
     now_standing, best_standing = standing(verdicts.get(current)), standing(verdicts.get(best))
     if now_standing == "down":
         if best_standing == "down":
@@ -101,7 +100,14 @@ def _choose(
     for uplink in _preferred(traffic, current):
         if standing(verdicts.get(uplink)) == "up" and now - verdicts[uplink].since >= hold_s:
             return Choice(uplink, f"back to {uplink}: well for {hold_s:g} s")
-    return Choice(current, _said(verdicts, current)) if before.because == _stays(current) else before
+    provisional = (_stays(current), _ADOPTED, _unjudged(current))
+    if before.because in provisional and now_standing != "unknown":
+        return Choice(current, _said(verdicts, current))
+    return before
+
+
+def _unjudged(uplink: str) -> str:
+    return f"{uplink} is not judged yet"
 
 
 def _stays(uplink: str) -> str:
@@ -120,5 +126,5 @@ def _said(verdicts: Mapping[str, Verdict], uplink: str) -> str:
     verdict = verdicts.get(uplink)
     state = standing(verdict)
     if verdict is None or state == "unknown":
-        return f"{uplink} is not judged yet"
+        return _unjudged(uplink)
     return f"{uplink} is {state}" + (f" ({verdict.cause})" if verdict.cause else "")

@@ -6,6 +6,7 @@ import select
 import socket
 import time
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -125,9 +126,9 @@ def test_the_office_reaches_the_box_and_both_worlds() -> None:
 def test_guests_get_dns_and_dhcp_from_the_box() -> None:
     """A guest without DNS or DHCP has no internet at all."""
     establish()
-    for port, kind in ((53, socket.SOCK_DGRAM), (67, socket.SOCK_DGRAM)):
-        server = inside(BOX, lambda kind=kind: socket.socket(socket.AF_INET, kind))  # type: ignore[misc]
-        client = inside(GUEST, lambda kind=kind: socket.socket(socket.AF_INET, kind))  # type: ignore[misc]
+    for port in (53, 67):
+        server = inside(BOX, partial(socket.socket, socket.AF_INET, socket.SOCK_DGRAM))
+        client = inside(GUEST, partial(socket.socket, socket.AF_INET, socket.SOCK_DGRAM))
         with server, client:
             server.bind(("", port))
             server.settimeout(1)

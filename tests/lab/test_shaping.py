@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,7 @@ class Meter:
     @staticmethod
     def on_wire(*, down: bool) -> int:
         ends = ((OFFICE, "lan0"), (GUEST, "wlan0")) if down else ((PDE, "line"),)
-        return sum(inside(name, lambda device=device: _arrived(device)) for name, device in ends)  # type: ignore[misc]
+        return sum(inside(name, partial(_arrived, device)) for name, device in ends)
 
 
 def _arrived(device: str) -> int:

@@ -31,7 +31,7 @@ STARTING: tuple[Level, Cause, float] = ("down", "starting", 0.0)
 Step = tuple[float, tuple[Level, Cause, float], tuple[Level, Cause, float], str, str]
 FAILOVER: list[Step] = [
     (0, STARTING, STARTING, "pde telkom pde", "not judged yet"),
-    (1, UP, UP, "pde telkom pde", "not judged yet"),
+    (1, UP, UP, "pde telkom pde", "pde is up"),
     (10, ("down", "no-reply", 10), UP, "telkom telkom telkom", "pde is down (no-reply); telkom is up"),
     (20, ("up", "", 20), UP, "telkom telkom telkom", "pde is down (no-reply); telkom is up"),
     (50, ("down", "carrier", 50), UP, "telkom telkom telkom", "pde is down (no-reply)"),
@@ -82,7 +82,10 @@ def test_the_kernels_assignment_is_adopted() -> None:
     before = adopt({"service": "telkom", "wifi": "pde"})
     after = decided({"pde": STARTING, "telkom": STARTING}, before, 0)
     assert after.service.uplink == "telkom"
+    assert after.service.because == "as the kernel had it"
     assert after.wifi.uplink == "telkom", "guests may not use pde"
+    judged = decided({"pde": ("down", "carrier", 1), "telkom": UP}, after, 1)
+    assert (judged.service.uplink, judged.service.because) == ("telkom", "telkom is up")
 
 
 def test_the_next_failback_is_known_in_advance() -> None:
