@@ -19,6 +19,7 @@ REQUEST = Parcel("e1", "r", "request", 1, 0.0, CONTENT)
 EVENT = Parcel("e1", "r", "cancel_requested", 2, 0.0, b"{}")
 JSON = "Content-Type: application/json\r\n"
 HTML = "Content-Type: text/html\r\n"
+NOT_AGREED = "the portal's answer to an event is not what was agreed"
 PROBLEM = "Content-Type: application/problem+json\r\n"
 
 
@@ -60,7 +61,10 @@ async def answering(directory: Path, *answers: bytes) -> AsyncIterator[HttpsSink
     ("answer", "wanted"),
     [
         (http("201 Created", JSON, b"{}"), Delivered()),
-        (http("200 OK", JSON, b"{}"), Delivered()),
+        (http("200 OK", JSON, b'{"id":"r","state":"forwarded","version":1}'), Delivered()),
+        (http("200 OK", JSON, b'{"error":"database"}'), Retry("the portal's answer leaves our request out")),
+        (http("200 OK", JSON, b'{"id":"other"}'), Retry("the portal's answer leaves our request out")),
+        (http("200 OK", JSON, b'{"id":' + b"[" * 5000), Retry("the portal's answer leaves our request out")),
         (
             http("200 OK", "Content-Type: text/html\r\n", b"<h1>WiFi"),
             Retry("200 with text/html: not the portal's answer"),
@@ -80,6 +84,8 @@ async def answering(directory: Path, *answers: bytes) -> AsyncIterator[HttpsSink
         (http("409 Conflict", PROBLEM, b'{"title":"differs"}'), Dead("409 differs")),
         (http("422 No", PROBLEM, b"not json"), Dead("422")),
         (http("422 No", PROBLEM, b'{"title":7,"detail":null}'), Dead("422")),
+        (http("422 No", PROBLEM, b'{"title":"\xff"}'), Dead("422")),
+        (http("422 No", PROBLEM, b'{"title":' + b"[" * 5000), Dead("422")),
         (
             http("422 No", PROBLEM, b'{"title":"wrong","detail":"NIK 3510152306089909 of Siti Aminah, Aminah!"}'),
             Dead("422 wrong: NIK … of …, …!"),
@@ -114,7 +120,9 @@ async def test_deliver(tmp_path: Path, answer: bytes, wanted: Outcome | None) ->
             http("200 OK", JSON, b'{"results":[{"id":"other","status":"accepted"}]}'),
             Retry("the portal's answer leaves our event out"),
         ),
-        (http("200 OK", JSON, b"[]"), Retry("the portal's answer to an event is not what was agreed")),
+        (http("200 OK", JSON, b"[]"), Retry(NOT_AGREED)),
+        (http("200 OK", JSON, b'{"results":[{"id":"\xff","status":"accepted"}]}'), Retry(NOT_AGREED)),
+        (http("200 OK", JSON, b'{"results":' + b"[" * 5000), Retry(NOT_AGREED)),
         (http("400 No", PROBLEM, b'{"title":"no"}'), Dead("400 no")),
     ],
 )
@@ -141,6 +149,22 @@ CHANGE = b'{"id":"c1","subject":"r","data":{"state":"completed","version":3,"why
         ),
         ([http("200 OK", JSON, b'{"events":[]}')], Retry("the portal's page of changes is not what was agreed")),
         ([http("200 OK", JSON, b"\xff\xfe")], Retry("the portal's page of changes is not what was agreed")),
+        (
+            [http("200 OK", JSON, b'{"events":' + b"[" * 5000)],
+            Retry("the portal's page of changes is not what was agreed"),
+        ),
+        (
+            [http("200 OK", JSON, b'{"events":[{"id":"\xff"}, {"id":"c","subject":"\xff"}],"cursor":"8"}')],
+            Changes((), "8", 2),
+        ),
+        (
+            [http("200 OK", JSON, b'{"events":[' + CHANGE.replace(b"c1", b"a\\u000ab") + b'],"cursor":"8"}')],
+            Changes((), "8", 1),
+        ),
+        (
+            [http("200 OK", JSON, b'{"events":[' + CHANGE.replace(b"completed", b"completed\\n") + b'],"cursor":"8"}')],
+            Changes((), "8", 1),
+        ),
         ([http("409 No", PROBLEM, b"{}")], Retry("409")),
         ([http("401 No")], Unauthorised("401: the portal refuses the key")),
         (

@@ -1,7 +1,7 @@
 """The HTTPS sink: the contract of ``docs/openapi.json`` over TLS, with a bearer key.
 
 Whatever a broken link, a captive portal or a broken server answers becomes one of the outcomes of `edge.queue.sink`:
-only 201 and 200 with the agreed content type count as delivered; 400, 403, 409 and 422 are refusals for good; 401 stops
+only 201, and 200 that names what was sent, count as delivered; 400, 403, 409 and 422 are refusals for good; 401 stops
 everything; all the rest is tried again. Redirects are never followed, bodies are read up to a bound, errors are
 RFC 9457 problems.
 """
@@ -42,12 +42,15 @@ _PROBLEM_MOST = 16 << 10
 _FOR_GOOD = frozenset({400, 403, 409, 422})
 _JSON = ("application/json",)
 _PROBLEM = ("application/problem+json",)
+# What msgspec raises for a body that is not JSON of the type: bad UTF-8 and deep nesting have errors of their own.
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
-Identifier = Annotated[str, Meta(min_length=1, max_length=64)]
+# No control characters: identifiers stand in the log.
+Identifier = Annotated[str, Meta(pattern=r"^[!-~]{1,64}\Z")]
 
 
 class _Data(msgspec.Struct):
-    state: Annotated[str, Meta(pattern=r"^[a-z_]{1,32}$")]
+    state: Annotated[str, Meta(pattern=r"^[a-z_]{1,32}\Z")]
     version: Annotated[int, Meta(ge=1, le=2**53)]
     why: Annotated[str, Meta(max_length=500)] = ""
 
@@ -61,6 +64,10 @@ class _Event(msgspec.Struct):
 class _Page(msgspec.Struct):
     events: list[msgspec.Raw]
     cursor: Annotated[str, Meta(max_length=256)]
+
+
+class _Filed(msgspec.Struct):
+    id: str
 
 
 class _Result(msgspec.Struct):
@@ -98,7 +105,9 @@ class HttpsSink:
             "PUT", f"/v1/requests/{parcel.request}", json=content, headers={"If-None-Match": "*"}, most=_PROBLEM_MOST
         )
         if isinstance(answer, _Answer) and answer.status in (200, 201) and answer.content_type in _JSON:
-            return Delivered()
+            if answer.status == 201 or _names(answer.body, parcel):
+                return Delivered()
+            return Retry("the portal's answer leaves our request out")
         return _refusal(answer, parcel)
 
     async def changes(self, cursor: str, *, at_once: bool = False) -> Changes | Retry | Unauthorised:
@@ -151,7 +160,7 @@ class HttpsSink:
             return _refusal(answer, parcel)
         try:
             results = msgspec.json.decode(answer.body, type=_Results).results
-        except msgspec.MsgspecError:
+        except _UNREADABLE:
             return Retry("the portal's answer to an event is not what was agreed")
         for result in results:
             if result.id == parcel.event:
@@ -236,16 +245,24 @@ async def _bounded(response: aiohttp.ClientResponse, most: int) -> bytes | None:
     return bytes(body)
 
 
+def _names(body: bytes, parcel: Parcel) -> bool:
+    """Whether the answer speaks of the parcel's request: some portals say 200 and write an error."""
+    try:
+        return msgspec.json.decode(body, type=_Filed).id == parcel.request
+    except _UNREADABLE:
+        return False
+
+
 def _page(body: bytes) -> Changes | Retry:
     try:
         page = msgspec.json.decode(body, type=_Page)
-    except msgspec.MsgspecError:
+    except _UNREADABLE:
         return Retry("the portal's page of changes is not what was agreed")
     changes, unreadable = [], 0
     for raw in page.events:
         try:
             event = msgspec.json.decode(raw, type=_Event)
-        except msgspec.MsgspecError:
+        except _UNREADABLE:
             unreadable += 1
         else:
             changes.append(Change(event.id, event.subject, event.data.state, event.data.version, event.data.why))
@@ -269,7 +286,7 @@ def _refusal(answer: _Answer | Retry, parcel: Parcel | None = None) -> Dead | Re
 def _detail(body: bytes, parcel: Parcel | None) -> str:
     try:
         problem = msgspec.json.decode(body, type=dict[str, Any])
-    except msgspec.MsgspecError:
+    except _UNREADABLE:
         return ""
     return _title(problem, _personal(parcel))
 

@@ -49,6 +49,8 @@ def test_delay_is_bounded(attempt: int, random: float, after: float | None) -> N
         ("Sun, 22 Nov 2026 00:02:00 GMT", 120.0),
         ("Sat, 21 Nov 2026 00:00:00 GMT", 0.0),
         ("Sun, 22 Nov 2026 00:02:00", 120.0),
+        ("Sun, 22 Nov 2026 00:02:00 +99999999999999", None),
+        ("Sun, 22 Nov 2026 99999999999999999999:00:00 GMT", None),
         ("soon", None),
         ("-5", None),
         ("9" * 40, None),
