@@ -290,7 +290,10 @@ class Handling:
     # ---- the staff's inbox -----------------------------------------------------------------------------------------
 
     def _staff(self, case: _Case, message: Message) -> Reply:
-        """Keep the message for people, and tell the enrolled staff. A complaint gets a number of its own."""
+        """Keep the message for people, and tell the enrolled staff. A complaint gets a number of its own.
+
+        Beyond the strangers' share of the SIM the message is kept without telling.
+        """
         ticket = message.ticket_text
         fill: dict[str, object] = {}
         if message.reply == "COMPLAINT":
@@ -301,7 +304,7 @@ class Handling:
         text = self._catalogue.text(
             "STAFF_ALERT", kind=kind, phone=_short(case.sender), what=case.inbound.text[:_ALERT_WORDS]
         )
-        for phone in self._settings.staff:
+        for phone in self._settings.staff if limits.may_cost(case.counts, self._settings) else ():
             self._messages.outgoing.queue(
                 case.conn,
                 kind="reply" if message.reply == "EMERGENCY" else "notification",
@@ -310,6 +313,7 @@ class Handling:
                 text=text,
                 now=case.now,
                 inbound=case.inbound.id,
+                stranger=case.counts.stranger,
             )
         return Reply(message.reply, fill)
 

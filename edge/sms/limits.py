@@ -48,9 +48,14 @@ def may_file(counts: Counts, settings: config.Sms, *, head: bool) -> bool:
     return counts.requests_day < settings.requests_per_day * (_HEAD_REQUESTS if head else 1)
 
 
+def may_cost(counts: Counts, settings: config.Sms) -> bool:
+    """Whether this message may make the SIM send at all: strangers share half of its day, however many they are."""
+    return not counts.stranger or counts.to_strangers < settings.sends_per_day // 2
+
+
 def may_reply(code: str, counts: Counts, settings: config.Sms, *, why: str = "") -> bool:
     """Whether the reply `code` goes out. `why` says what called for help: asked, empty (once a day) or unknown."""
-    if counts.stranger and counts.to_strangers >= settings.sends_per_day // 2:
+    if not may_cost(counts, settings):
         return False
     if code == "LIMIT" and counts.limits_day:
         return False

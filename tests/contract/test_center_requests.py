@@ -278,6 +278,15 @@ async def test_new_requests_of_a_day_are_limited(office: Office) -> None:
     assert outcomes == ["RECEIVED"] * 3 + ["LIMIT"]
 
 
+async def test_a_flood_of_forged_cries_leaves_half_of_the_sim(tmp_path: Path) -> None:
+    """Alerts to staff for hundreds of made-up numbers would use up the SIM, and no citizen would get an answer."""
+    async with open_office(tmp_path, settings=msgspec.structs.replace(SETTINGS, sends_per_day=12)) as office:
+        for number in range(20):
+            await office.receive("tolong kebakaran di pasar", sender=f"+62812999000{number:02}")
+        assert await office.one("SELECT count(*) FROM outgoing") <= 12 // 2 + len(SETTINGS.staff)
+        assert await office.one("SELECT count(*) FROM staff_message") == 20
+
+
 async def test_errors_are_answered_three_times_a_day(office: Office) -> None:
     """A child with a phone would empty the SIM."""
     outcomes = [await office.receive(f"apa {word}") for word in ("satu", "dua", "tiga", "empat")]
