@@ -42,6 +42,7 @@ class Host:
     def __init__(self) -> None:
         self._ip = IPRoute()
         self._leaf: str | None = None
+        self._counts: bool | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -56,8 +57,8 @@ class Host:
         self._ip.close()
 
     def facts(self) -> Facts:
-        """Devices, the best leaf qdisc, and whether IPv4 is forwarded."""
-        return Facts(routes.links(self._ip), self._best_leaf(), _forwards())
+        """Devices, the best leaf qdisc, whether IPv4 is forwarded, whether connections can be counted."""
+        return Facts(routes.links(self._ip), self._best_leaf(), _forwards(), self._can_count())
 
     def observe(self, scopes: Iterable[Scope] = SCOPES) -> HostState:
         """What stands of ours in `scopes`. PrivilegeMissing or Unreadable when it cannot be told."""
@@ -150,6 +151,15 @@ class Host:
             except PrivilegeMissing:
                 return self._leaf_in_use()
         return self._leaf
+
+    def _can_count(self) -> bool:
+        """Without the privilege to ask, the table cannot be read either, so the answer does not matter."""
+        if self._counts is None:
+            try:
+                self._counts = nftables.counts()
+            except PrivilegeMissing:
+                return False
+        return self._counts
 
     def _leaf_in_use(self) -> str:
         leaves = [item for item in self.observe(("shaping",)) if isinstance(item, Qdisc) and item.parent]

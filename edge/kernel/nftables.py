@@ -50,11 +50,20 @@ def remove() -> None:
 
 
 def hashes() -> bool:
-    """Whether the kernel can spread packets over leaves by jhash, asked by a transaction that is only checked."""
-    rule = "meta priority set jhash ct original ip saddr mod 16 offset 65536"
-    probe = "table inet {0} {{\n chain probe {{ type filter hook postrouting priority 0; {1}\n }}\n}}\n"
+    """Whether the kernel can spread packets over leaves by jhash."""
+    return _accepts("meta priority set jhash ct original ip saddr mod 16 offset 65536")
+
+
+def counts() -> bool:
+    """Whether the kernel can count the connections of each element of a set."""
+    return _accepts("add @some { ip saddr ct count over 9 } drop")
+
+
+def _accepts(rule: str) -> bool:
+    """Whether the kernel knows all of `rule`, asked by a transaction that is only checked."""
+    table = "table inet {0} {{\n set some {{ type ipv4_addr; size 16; flags dynamic; }}\n chain probe {{ {1}\n }}\n}}\n"
     try:
-        _nft("-c", "-f", "-", text=probe.format(f"{TABLE}_probe", rule))
+        _nft("-c", "-f", "-", text=table.format(f"{TABLE}_probe", rule))
     except NftRefused:
         return False
     return True
@@ -68,6 +77,8 @@ def _list() -> list[dict[str, Any]] | None:
             return None
         raise Unreadable(f"nft: {refused}") from refused
     entries: list[dict[str, Any]] = json.loads(output)["nftables"]
+    for entry in entries:
+        entry.get("set", {}).pop("elem", None)  # packets fill the named sets
     return [_plain(entry) for entry in entries if "metainfo" not in entry]
 
 

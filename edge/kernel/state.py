@@ -125,11 +125,15 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the plan must know of the host: its devices, the best leaf qdisc, and whether it forwards IPv4."""
+    """What the plan must know of the host: its devices, the best leaf qdisc, whether it forwards IPv4.
+
+    `counts` says that nftables can count connections by source.
+    """
 
     links: Mapping[str, Link] = field(default_factory=dict)
     leaf: str = "pfifo"
     forwarding: bool = True
+    counts: bool = False
 
 
 Action = Literal["add", "replace", "remove"]

@@ -26,6 +26,10 @@ _PRIVATE4 = (
     "192.168.0.0/16",
     "224.0.0.0/3",
 )
+# Guests are counted in 16 shares by the end of their address, so that all of them, with forged addresses too, take at
+# most three quarters of the 65,536 connections that guard makes room for.
+_SHARES = (("ip", "ipv4", "0.0.0.15"), ("ip6", "ipv6", "::f"))
+_SHARE_MOST = 3_072
 _PRIVATE6 = ("::/8", "fc00::/7", "fe80::/10", "ff00::/8")
 
 
@@ -41,7 +45,7 @@ def ruleset(config: Config, facts: Facts, *, guests_denied: bool, shaped: bool) 
     packets for the HTB trees.
     """
     chains = [
-        ("classify", "filter hook prerouting priority mangle", _classify(config)),
+        ("classify", "filter hook prerouting priority mangle", [*_bounded(config, facts), *_classify(config)]),
         ("return_path", "route hook output priority mangle", _return_path(config)),
         ("clamp", "filter hook forward priority mangle", _clamp(config, facts)),
         ("forward", "filter hook forward priority filter", _forward_entry(config)),
@@ -60,11 +64,20 @@ def ruleset(config: Config, facts: Facts, *, guests_denied: bool, shaped: bool) 
         ("uplink_to_box", list(_uplink_to_box(config))),
     ]
     lines = [f"table inet {TABLE}", f"delete table inet {TABLE}", f"table inet {TABLE} {{"]
+    lines += [f"\tset {word}_guests {{ type {kind}_addr; size 16; flags dynamic; }}" for word, kind, _ in _SHARES]
     for name, rules in plain:
         lines += [f"\tchain {name} {{", *(f"\t\t{rule}" for rule in rules), "\t}"]
     for name, hook, rules in chains:
         lines += [f"\tchain {name} {{", f"\t\ttype {hook}; policy accept;", *(f"\t\t{rule}" for rule in rules), "\t}"]
     return "\n".join((*lines, "}", ""))
+
+
+def _bounded(config: Config, facts: Facts) -> Iterator[str]:
+    """A guest's new connection beyond its share is dropped before it takes a place (nft(8), connection limit)."""
+    if config.classes.wifi.devices and facts.counts:
+        new = f"iifname {_names(config.classes.wifi.devices)} ct state new"
+        for word, _, mask in _SHARES:
+            yield f"{new} add @{word}_guests {{ {word} saddr & {mask} ct count over {_SHARE_MOST} }} drop"
 
 
 def _classify(config: Config) -> list[str]:
@@ -123,6 +136,7 @@ def _ours(config: Config, guests_denied: bool) -> Iterator[str]:
     wifi, service = config.classes.wifi.devices, config.classes.service.devices
     if not any(uplink.gateway6 for uplink in config.uplink):
         yield "meta nfproto ipv6 drop"
+    yield from _fail_closed(config)
     if wifi:
         yield f"iifname {_names(wifi)} jump from_guest"
         if guests_denied:
@@ -138,6 +152,16 @@ def _ours(config: Config, guests_denied: bool) -> Iterator[str]:
                     match = f'oifname "{uplink.device}" {word} daddr {{ {", ".join(prefixes)} }}'
                     yield f"iifname {_names(service)} {match} accept"
     yield "drop"
+
+
+def _fail_closed(config: Config) -> Iterator[str]:
+    """Pinned prefixes leave by no other uplink, whatever routes others make or are there before ours."""
+    for uplink in config.uplink:
+        foreign = _families(prefix for other in config.uplink if other != uplink for prefix in other.pinned)
+        for word, theirs, own in zip(("ip", "ip6"), foreign, _families(uplink.pinned), strict=True):
+            if theirs:
+                but = f" {word} daddr != {{ {', '.join(own)} }}" if own else ""
+                yield f'oifname "{uplink.device}" {word} daddr {{ {", ".join(theirs)} }}{but} drop'
 
 
 def _from_guest(config: Config, denied: bool) -> Iterator[str]:

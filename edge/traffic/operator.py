@@ -41,10 +41,12 @@ def plan(config: Config) -> list[Change]:
         facts = host.facts()
         observed, unread = _observe(host)
     assignment = decide(config.classes, {}, adopt(assigned_uplinks(config, observed)), hold_s=0, now=0)
-    wanted = desired(config, assignment, facts)
+    both = [desired(config, assignment, facts, service_active=active) for active in (False, True)]
     if unread:
-        wanted = only(wanted, _UNPRIVILEGED)
-    return [Change(change.action, change.what, change.why) for change in diff(wanted, observed)] + unread
+        both = [only(wanted, _UNPRIVILEGED) for wanted in both]
+    # Whether the service is active only the daemon knows: both ceilings of the guests are as wanted.
+    changes = min((list(diff(wanted, observed)) for wanted in both), key=len)
+    return [Change(change.action, change.what, change.why) for change in changes] + unread
 
 
 def _observe(host: Host) -> tuple[HostState, list[Change]]:
@@ -76,8 +78,9 @@ def guard(config: Config) -> None:
     """
     if config.mode == "beside":
         return
-    text = firewall.ruleset(config, Facts(), guests_denied=True, shaped=False)
     try:
+        facts = Facts(counts=nftables.counts())
+        text = firewall.ruleset(config, facts, guests_denied=True, shaped=False)
         nftables.load(Ruleset(firewall.digest(text), text))
     except (nftables.NftRefused, HostError) as error:
         raise CommandFailed(f"{error}: forwarding stays as it was; run guard as root") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import select
 import socket
+import struct
 import time
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -205,6 +206,44 @@ def _segment_size(listener: socket.socket, *, syn: int) -> int:
         assert options[0] == 2, "Linux writes the MSS first"
         return int.from_bytes(options[2:4], "big")
     raise AssertionError("no such packet was seen")
+
+
+@pytest.mark.usefixtures("everywhere_listening")
+def test_pinned_prefixes_fail_closed_before_the_daemon_and_beside_other_routes(tmp_path: Path) -> None:
+    """The government's packets would go to the internet by whatever route a DHCP client has made."""
+    sh("ip route add default via 100.64.7.1 dev tel0")
+    assert ask(OFFICE, GOVERNMENT) == TELKOM, "the lab: without our table the way is open"
+    operator.guard(settings(run_dir=str(tmp_path)))
+    assert ask(OFFICE, GOVERNMENT) == ""
+    establish()
+    assert ask(OFFICE, GOVERNMENT) == PDE
+    sh("ip route add 10.0.0.0/8 via 100.64.7.1 dev tel0")
+    assert ask(OFFICE, GOVERNMENT) == ""
+
+
+def test_a_guests_flood_leaves_places_for_other_connections() -> None:
+    """One telephone would fill the table of connections, and the office's next one would be refused."""
+    establish(classes=classes(networks=("172.20.0.0/24",)))
+    inside(GUEST, lambda: _flood(GUEST_ADDRESS[GUEST], INTERNET, 10_000))
+    inside(GUEST, lambda: _flood(GUEST_ADDRESS[GUEST], BOX_FOR_GUESTS, 10_000))
+    assert int(Path("/proc/sys/net/netfilter/nf_conntrack_count").read_text()) < 3_200
+    with answering(TELKOM):
+        assert ask(OTHER_GUEST, INTERNET) == TELKOM
+    with Host() as host:
+        config = settings(classes=classes(networks=("172.20.0.0/24",)))
+        wanted = desired(config, decide(config.classes, {}, NOTHING, hold_s=0, now=0), host.facts())
+        assert host.apply(wanted) == ([], []), "what guests fill is no alteration of the table"
+
+
+def _flood(source: str, target: str, packets: int) -> None:
+    """UDP packets to a DNS port, each from another port (RFC 791, RFC 768)."""
+    ends = socket.inet_aton(source) + socket.inet_aton(target)
+    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
+        for port in range(1024, 1024 + packets):
+            raw.sendto(
+                struct.pack("!BBHHHBBH", 69, 0, 28, 1, 0, 64, 17, 0) + ends + struct.pack("!4H", port, 53, 8, 0),
+                (target, 0),
+            )
 
 
 @pytest.mark.usefixtures("everywhere_listening")

@@ -58,6 +58,31 @@ def test_guests_leave_by_their_own_uplinks_only() -> None:
     assert 'oifname { "pde0", "tel0" } accept' in chain("from_guest", both)
 
 
+def test_pinned_prefixes_leave_by_their_own_uplink_only() -> None:
+    """A route of another program, or of before the daemon ran, would lead the government's network to the internet."""
+    rules = chain("ours", text(denied=True, facts=Facts()))
+    assert rules.index('oifname "tel0" ip daddr { 10.51.0.0/16 } drop') < rules.index(
+        "ct state established,related accept"
+    )
+    assert not any(rule.startswith('oifname "pde0" ip daddr') for rule in rules)
+
+
+def test_a_prefix_pinned_twice_may_leave_by_both() -> None:
+    """A narrower prefix behind the second uplink would be cut off by the first one's wider prefix."""
+    second = uplink("telkom", "tel0", "192.168.1.1", pinned=("10.51.3.0/24",))
+    rules = chain("ours", text(uplink=(PDE, second)))
+    assert 'oifname "tel0" ip daddr { 10.51.0.0/16 } ip daddr != { 10.51.3.0/24 } drop' in rules
+
+
+def test_a_kernel_that_cannot_count_gets_a_table_without_counting() -> None:
+    """One rule that the kernel does not know refuses the whole table, and with it every protection."""
+    counting = Facts(FACTS.links, "hash", counts=True)
+    assert "ct count over" in text(facts=counting)
+    assert "ct count over" in text(denied=True, shaped=False, facts=counting)
+    assert "ct count" not in text()
+    assert "ct count" not in text(facts=counting, classes=classes(devices=()))
+
+
 def test_a_class_without_devices_makes_no_empty_set() -> None:
     """A village without WiFi or with nothing plugged in yet must still get a table that loads."""
     whole = text(classes=classes(devices=()))
