@@ -30,7 +30,6 @@ Phone = Annotated[
 TimeOfDay = Annotated[
     str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]\Z", description="a time of day from 00:00 to 23:59")
 ]
-Positive = Annotated[float, Meta(gt=0, le=86_400)]
 
 
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -103,6 +102,7 @@ class Policy(Section, frozen=True):
     failback_hold_s: Annotated[float, Meta(ge=0, le=86_400)] = 60
     reconcile_s: Annotated[float, Meta(ge=0.2, le=3_600)] = 1
     headroom_percent: Annotated[float, Meta(ge=50, le=100)] = 90
+    busy_ceiling_percent: Annotated[float, Meta(ge=1, le=100)] = 60
     management: tuple[str, ...] = ()
 
 

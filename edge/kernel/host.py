@@ -6,6 +6,7 @@ Not thread-safe: one thread opens it and uses it.
 from __future__ import annotations
 
 import errno
+import gc
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
@@ -71,7 +72,9 @@ class Host:
             found.append(table)
         if "shaping" in wanted:
             found += qdisc.observe(self._ip, names)
-        return frozenset(found)
+        state = frozenset(found)
+        gc.collect()  # decoded netlink messages hold each other in cycles: left to pile up, they grow the heap by 2 MB
+        return state
 
     def apply(self, desired: HostState, scopes: Iterable[Scope] = SCOPES) -> tuple[list[Change], list[Refused]]:
         """Bring `scopes` to `desired`; returns the changes made and those the kernel refused.

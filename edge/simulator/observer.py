@@ -15,6 +15,8 @@ from pathlib import Path
 
 from edge.simulator import netns, village
 
+_FLOOD_STARTS_S = 15
+_FLOWING_MBYTE = 0.1
 _LINE_OF = {address: line for line, address in village.BOX_ON_LINE.items()}
 
 
@@ -134,9 +136,20 @@ class Flood:
         self._process: asyncio.subprocess.Process | None = None
 
     async def __aenter__(self) -> Flood:
+        """Returns once it flows; a server that is not there yet, or still busy with the last flood, is asked again."""
         command = f"iperf3 --client {village.WEB_HOST} --port {village.FLOOD_PORT} --reverse --time 120"
-        self._process = await netns.spawn(self._namespace, *command.split(), "--parallel", str(self._flows))
+        async with asyncio.timeout(_FLOOD_STARTS_S):
+            while not self.running:
+                self._process = await netns.spawn(self._namespace, *command.split(), "--parallel", str(self._flows))
+                await self._flows_or_ends()
         return self
+
+    async def _flows_or_ends(self) -> None:
+        before = received_mbyte(self._namespace, "wlan0")
+        flowing = False
+        while self.running and not flowing:
+            await asyncio.sleep(0.05)
+            flowing = received_mbyte(self._namespace, "wlan0") - before >= _FLOWING_MBYTE
 
     @property
     def running(self) -> bool:

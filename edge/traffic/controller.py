@@ -16,6 +16,7 @@ from edge.clock import Clock
 from edge.config import Config
 from edge.events import Announce, ClassMoved, HostReconciled
 from edge.health import Health
+from edge.kernel import counters
 from edge.kernel.conntrack import ConntrackFailed, forget
 from edge.kernel.door import Applied, Door
 from edge.kernel.errors import HostError, PrivilegeMissing
@@ -23,6 +24,7 @@ from edge.kernel.notices import Notices
 from edge.kernel.state import SCOPES, Facts, HostState, Scope
 from edge.marks import CLASSES, MASK, class_mark, uplink_mark
 from edge.monitor.verdict import Verdict
+from edge.traffic.capacity import Activity
 from edge.traffic.plan import assigned_uplinks, desired
 from edge.traffic.policy import NOTHING, Assignment, adopt, again_at, decide, standing
 
@@ -30,6 +32,7 @@ log = logging.getLogger("edge.traffic")
 
 SWEEP_S = 30.0
 RETRY_S = 5.0
+SAMPLE_S = 0.5
 _IN_ORDER: tuple[Scope, ...] = ("routing", "table", "shaping")
 
 
@@ -55,6 +58,9 @@ class Controller:
         self._altered: set[Scope] = set()
         self._check_at = 0.0
         self._sweep_at = 0.0
+        self._activity = Activity()
+        self._service_active = False
+        self._sample_at = 0.0
         self._refused: dict[str, str] = {}
         self._forbidden: set[Scope] = set()
 
@@ -103,6 +109,8 @@ class Controller:
             self._altered |= SCOPES
             self._sweep_at = now + SWEEP_S
             self._check_at = now
+        if now >= self._sample_at:
+            self._sample(now)
         if moved:
             await self._apply(door, "routing")
             await self._forget(moved, before)
@@ -113,6 +121,16 @@ class Controller:
             await self._apply(door, scope)
             if not self._altered:
                 self._check_at = self._clock.monotonic() + self._config.policy.reconcile_s
+
+    def _sample(self, now: float) -> None:
+        """See whether the service is active; when that changes, the guests' ceiling does."""
+        self._sample_at = now + SAMPLE_S
+        carried = counters.carried(self._config.classes.service.devices)
+        active = self._activity.active(carried, now=now)
+        if active != self._service_active:
+            self._service_active = active
+            self._altered.add("shaping")
+            self._check_at = now
 
     def _decide(self) -> Assignment:
         verdicts = {} if self._safe else self._verdicts
@@ -159,7 +177,9 @@ class Controller:
                 self._announce(HostReconciled(len(applied.changes), self._clock.monotonic() - started))
 
     def _desired(self, facts: Facts) -> HostState:
-        return desired(self._config, self.assignment, facts, guests_denied=self._safe)
+        return desired(
+            self._config, self.assignment, facts, guests_denied=self._safe, service_active=self._service_active
+        )
 
     def _tell(self, applied: Applied, scope: Scope) -> None:
         """Conditions and reasons from what was seen and refused."""
@@ -213,7 +233,7 @@ class Controller:
         """Wait for a verdict or a notice, or until something is due."""
         now = self._clock.monotonic()
         policy = self._config.policy
-        due = [self._sweep_at] if self._config.mode == "router" else []
+        due = [self._sweep_at, self._sample_at] if self._config.mode == "router" else []
         due += [self._check_at] if self._altered else []
         failback = again_at(self._config.classes, self._verdicts, self.assignment, hold_s=policy.failback_hold_s)
         due += [failback] if failback is not None and not self._safe else []

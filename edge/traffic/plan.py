@@ -40,11 +40,15 @@ def class_priority(name: str, place: int = 0) -> int:
     return RULES.start + 100 + 10 * CLASSES.index(name) + place
 
 
-def desired(config: Config, assignment: Assignment, facts: Facts, *, guests_denied: bool = False) -> HostState:
+def desired(
+    config: Config, assignment: Assignment, facts: Facts, *, guests_denied: bool = False, service_active: bool = False
+) -> HostState:
     """The whole wanted state: routing, the nftables table and the shaping trees."""
     text = firewall.ruleset(config, facts, guests_denied=guests_denied, shaped=True)
     table = Ruleset(firewall.digest(text), text, why="forwarding policy, NAT, marks and MSS clamping")
-    return frozenset((*routing(config, assignment, facts), table, *shaping.trees(config, facts)))
+    return frozenset(
+        (*routing(config, assignment, facts), table, *shaping.trees(config, facts, service_active=service_active))
+    )
 
 
 def routing(config: Config, assignment: Assignment, facts: Facts) -> Iterator[Item]:

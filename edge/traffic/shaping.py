@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from edge.config import Config, TrafficClass, Uplink
 from edge.kernel.state import HANDLE, IFB, Facts, HtbClass, Ifb, Item, Qdisc, Redirect
 from edge.marks import CLASSES
+from edge.traffic.capacity import guest_ceiling
 
 LEAVES = {"service": 8, "wifi": 16}
 _PRIO = {"control": 0, "service": 1, "wifi": 2}
@@ -37,35 +38,53 @@ def allowed(config: Config, name: str, uplink: Uplink) -> bool:
     return name == "control" or uplink.name in traffic.uplinks or (name == "service" and bool(uplink.pinned))
 
 
-def trees(config: Config, facts: Facts) -> Iterator[Item]:
-    """Every shaping item for the devices that exist."""
+def trees(config: Config, facts: Facts, *, service_active: bool = False) -> Iterator[Item]:
+    """Every shaping item for the devices that exist; guests leave room while the service is active."""
     for number, uplink in enumerate(config.uplink, 1):
         if uplink.device in facts.links:
             default = class_minor(number, "control")
             yield Qdisc(uplink.device, "htb", HANDLE, default=default, why=f"shares what leaves by {uplink.name}")
-            yield from _branch(config, facts, uplink.device, number, uplink, uplink.upload_mbit, CLASSES)
+            yield from _branch(
+                config, facts, uplink.device, number, uplink, uplink.upload_mbit, CLASSES, service_active
+            )
     yield Ifb(IFB, why="one place through which everything to the LAN passes")
     yield Qdisc(IFB, "htb", HANDLE, why="shares what arrives by the uplinks")
     for number, uplink in enumerate(config.uplink, 1):
-        yield from _branch(config, facts, IFB, number, uplink, uplink.download_mbit, ("service", "wifi"))
+        yield from _branch(
+            config, facts, IFB, number, uplink, uplink.download_mbit, ("service", "wifi"), service_active
+        )
     for device in dict.fromkeys((*config.classes.service.devices, *config.classes.wifi.devices)):
         if device in facts.links:
             yield Redirect(device, IFB, why=f"what is sent to {device} is shaped in {IFB}")
 
 
 def _branch(
-    config: Config, facts: Facts, device: str, number: int, uplink: Uplink, mbit: float, names: tuple[str, ...]
+    config: Config,
+    facts: Facts,
+    device: str,
+    number: int,
+    uplink: Uplink,
+    mbit: float,
+    names: tuple[str, ...],
+    service_active: bool,
 ) -> Iterator[Item]:
     total = int(mbit * _BYTES * config.policy.headroom_percent / 100)
     why = f"{config.policy.headroom_percent:g}% of {uplink.name}'s {mbit:g} Mbit/s"
     yield HtbClass(device, HANDLE | number, HANDLE, total, total, 0, _quantum(total), why=why)
     for name in names:
         if allowed(config, name, uplink):
-            yield from _class(config, facts, device, number, uplink, name, total)
+            yield from _class(config, facts, device, number, uplink, name, total, service_active)
 
 
 def _class(
-    config: Config, facts: Facts, device: str, number: int, uplink: Uplink, name: str, total: int
+    config: Config,
+    facts: Facts,
+    device: str,
+    number: int,
+    uplink: Uplink,
+    name: str,
+    total: int,
+    service_active: bool,
 ) -> Iterator[Item]:
     traffic: TrafficClass = getattr(config.classes, name)
     cap = traffic.cap_mbit.get(uplink.name)
@@ -73,7 +92,13 @@ def _class(
     rate = max(1, min(int(total * traffic.guaranteed_percent / 100), ceil))
     minor = class_minor(number, name)
     why = f"{name}'s share of {uplink.name}"
-    yield HtbClass(device, HANDLE | minor, HANDLE | number, rate, ceil, _PRIO[name], _quantum(rate), why=why)
+    bound = ceil
+    if name == "wifi":  # only the class's own ceiling moves: its leaves keep theirs, and with them what they hold
+        percent = guest_ceiling(
+            traffic.ceiling_percent, config.policy.busy_ceiling_percent, service_active=service_active
+        )
+        bound = max(rate, min(ceil, int(total * percent / 100)))
+    yield HtbClass(device, HANDLE | minor, HANDLE | number, rate, bound, _PRIO[name], _quantum(rate), why=why)
     leaves = LEAVES.get(name, 1) if facts.leaf == "hash" else 1
     if leaves == 1:
         yield _leaf(facts, device, minor, name, ceil)

@@ -33,7 +33,7 @@ with IPRoute() as route:
     assert route.get_links()""",
     "figures": "import psutil; psutil.cpu_times(); psutil.virtual_memory(); psutil.net_io_counters(pernic=True)",
     "tls": "import ssl; ssl.create_default_context()",
-    "pages": "import jinja2, phonenumbers, prometheus_client; jinja2.Template('{{ 1 }}').render()",
+    "pages": "import jinja2, prometheus_client; jinja2.Template('{{ 1 }}').render()",
     "clock": "from edge.clock import SystemClock; SystemClock().trusted()",
     "store": """
 import sqlite3, tempfile
