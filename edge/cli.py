@@ -7,6 +7,7 @@ import errno
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -63,7 +64,7 @@ def check_config(path: Path, as_json: bool) -> None:
     problems = check(path)
     broken = any(problem.severity == "error" for problem in problems)
     if as_json:
-        _print_json({"file": str(path), "ok": not broken, "problems": [_as_dict(problem) for problem in problems]})
+        _print_json({"file": str(path), "ok": not broken, "problems": [asdict(problem) for problem in problems]})
     else:
         _show(problems)
         if not broken:
@@ -99,7 +100,7 @@ def plan(path: Path, as_json: bool) -> None:
     with _network_refusals():
         changes = operator.plan(config)
     if as_json:
-        _print_json([{"action": change.action, "what": change.what, "why": change.why} for change in changes])
+        _print_json([asdict(change) for change in changes])
         return
     for change in changes:
         click.echo(f"{_action(change.action)} {change.what}  ({change.why})")
@@ -209,10 +210,6 @@ def _show(problems: list[Problem]) -> None:
     for problem in problems:
         severity = click.style(problem.severity, fg="red" if problem.severity == "error" else "yellow", bold=True)
         click.echo(f"{severity}: {problem.where}: {problem.message}. {problem.remedy}", err=True)
-
-
-def _as_dict(problem: Problem) -> dict[str, str]:
-    return {name: getattr(problem, name) for name in ("severity", "where", "message", "remedy")}
 
 
 def _action(action: str) -> str:

@@ -166,13 +166,8 @@ def _is_struct(kind: Any) -> TypeGuard[type[msgspec.Struct]]:
 
 
 def _range(metas: list[msgspec.Meta]) -> str:
-    words = ""
-    for meta in metas:
-        if meta.ge is not None and meta.le is not None:
-            words = f" from {meta.ge} to {meta.le}"
-        elif meta.gt is not None and meta.le is not None:
-            words = f" above {meta.gt}, at most {meta.le}"
-    return words
+    bounds = [meta for meta in metas if meta.ge is not None and meta.le is not None]
+    return f" from {bounds[0].ge} to {bounds[0].le}" if bounds else ""
 
 
 def _length(metas: list[msgspec.Meta], unit: str = " characters") -> str:

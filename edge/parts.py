@@ -131,7 +131,6 @@ class Generation:
                 config.sms,
                 clock=clock,
                 announce=self._announce,
-                arrived=center.wake,
                 timezone=config.village.timezone,
             )
             self._driver = Driver(
@@ -149,7 +148,6 @@ class Generation:
                 requests,
                 HttpsSink(config.upstream, code=config.village.code, key=self._secrets.portal_key),
                 config.upstream,
-                config.village,
                 clock=clock,
                 announce=self._announce,
                 health=self._health,

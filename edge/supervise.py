@@ -9,23 +9,11 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Protocol
 
 from edge.events import Announce, PartFailed
+from edge.health import Health
 
 log = logging.getLogger("edge.supervise")
-
-
-class Health(Protocol):
-    """What `keep` tells of a crash."""
-
-    def raise_(self, code: str, detail: str = "", *, subject: str = "") -> None:
-        """Declare a condition."""
-        ...
-
-    def clear(self, code: str, *, subject: str = "") -> None:
-        """Withdraw it."""
-        ...
 
 
 class TooManyCrashes(Exception):

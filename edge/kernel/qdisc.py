@@ -12,7 +12,6 @@ from edge.kernel.state import FILTER_PRIORITY, HANDLE, IFB, Change, HtbClass, If
 _ROOT = 0xFFFFFFFF
 _EGRESS = 0xFFFFFFF3  # TC_H_CLSACT with the egress minor
 _INGRESS = 0xFFFFFFF2
-_CLSACT = 0xFFFF0000
 _ALL_PROTOCOLS = 3  # ETH_P_ALL
 _IFB_QUEUE = 1000  # packets; HTB's direct queue takes its length from it
 

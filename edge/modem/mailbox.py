@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 
 class NotStored(Exception):
@@ -39,7 +39,7 @@ class Outgoing:
     id: int
     number: str
     text: str
-    kind: Literal["reply", "notification", "digest"] | str
+    kind: str  # reply, notification or digest
 
 
 class Mailbox(Protocol):

@@ -15,11 +15,11 @@ from collections.abc import Callable
 from edge import config, marks
 from edge.clock import Clock
 from edge.events import Announce, ProbeAnswered, UplinkJudged
+from edge.health import Health
 from edge.monitor.carrier import Link, LinkNews, LinkReader
 from edge.monitor.probe import KINDS, NoDevice, NoPrivilege, ProbeResult
 from edge.monitor.verdict import Judge, Obstacle, Verdict
 from edge.monitor.window import Window
-from edge.supervise import Health
 
 log = logging.getLogger("edge.monitor")
 

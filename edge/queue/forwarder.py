@@ -11,7 +11,7 @@ import asyncio
 from dataclasses import dataclass
 
 from edge.clock import Clock
-from edge.config import Upstream, Village
+from edge.config import Upstream
 from edge.events import Announce
 from edge.health import Health
 from edge.queue.contact import Contact
@@ -36,7 +36,7 @@ class Status:
 
 
 class Forwarder:
-    """Carries requests of `village` to the portal and status changes back."""
+    """Carries requests to the portal and status changes back, through `sink`."""
 
     def __init__(
         self,
@@ -44,14 +44,12 @@ class Forwarder:
         requests: Requests,
         sink: Sink,
         settings: Upstream,
-        village: Village,
         *,
         clock: Clock,
         announce: Announce,
         health: Health,
         on_change: OnChange,
     ) -> None:
-        self.village = village
         self._store = store
         self._sink = sink
         self._clock = clock
@@ -73,10 +71,6 @@ class Forwarder:
                 group.create_task(self._hurry_on())
         finally:
             await self._sink.close()
-
-    def wake(self) -> None:
-        """New rows are in the outbox (the store says so itself after each commit)."""
-        self._sender.wake()
 
     def retry_now(self) -> None:
         """An uplink recovered or traffic moved: give up what hangs, forget every wait, try again on new connections."""

@@ -16,12 +16,13 @@ from edge.clock import Clock
 from edge.events import Announce, Event, SmsHandled
 from edge.modem import concat
 from edge.queue.request import Request
+from edge.queue.sink import Change
 from edge.queue.store.database import Store, StoreCorrupt, StoreFull
 from edge.queue.store.messages import Messages
 from edge.queue.store.requests import Requests
 from edge.sms import replies
 from edge.sms.handling import Handling
-from edge.sms.notices import Change, Notices
+from edge.sms.notices import Notices
 from edge.sms.replies import Catalogue
 
 log = logging.getLogger("edge.sms")

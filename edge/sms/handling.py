@@ -18,6 +18,7 @@ from edge.events import Event, RequestAccepted, SmsHandled
 from edge.queue.lifecycle import IllegalTransition
 from edge.queue.request import Request, uuid7
 from edge.queue.store.messages import Contacts, Inbound, Messages
+from edge.queue.store.outgoing import DAY_S
 from edge.queue.store.requests import Requests
 from edge.queue.store.senders import DRAFT_S
 from edge.sms import grammar, letters, limits, recap, replies, roles
@@ -227,7 +228,7 @@ class Handling:
             **replies.letter_fill(request.letter),
             "ticket": request.ticket,
             "state": replies.STATES.get(request.state, request.state),
-            "n": max(0, int((now - request.updated_at) // limits.DAY_S)),
+            "n": max(0, int((now - request.updated_at) // DAY_S)),
         }
         return Reply("STATUS", fill, request.id)
 

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from edge import config
 from edge.sms.replies import ERRORS
 
-HOUR_S = 3_600.0
-DAY_S = 86_400.0
 ERRORS_A_DAY = 3
 _HEAD_MESSAGES = 3  # a head may send three times what a citizen may
 _HEAD_REQUESTS = 5

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -26,7 +25,7 @@ LOOK_S = 2.0
 
 
 class StoreMailbox:
-    """Implements the driver's `Mailbox` over `messages`; `arrived` is called when a message waits for the Center."""
+    """Implements the driver's `Mailbox` over `messages`; the store itself wakes the Center when a message is whole."""
 
     def __init__(
         self,
@@ -36,12 +35,11 @@ class StoreMailbox:
         *,
         clock: Clock,
         announce: Announce,
-        arrived: Callable[[], None],
         timezone: str = "Asia/Jakarta",
         look_s: float = LOOK_S,
     ) -> None:
         self._store, self._messages, self._settings = store, messages, settings
-        self._clock, self._announce, self._arrived = clock, announce, arrived
+        self._clock, self._announce = clock, announce
         self._zone, self._look_s = ZoneInfo(timezone), look_s
         self._queued = asyncio.Event()
         self._last: float | None = None
@@ -61,12 +59,9 @@ class StoreMailbox:
             return new
 
         try:
-            new = await self._store.write(work)
+            return await self._store.write(work)
         except StoreFull as full:
             raise NotStored(str(full)) from full
-        if new:
-            self._arrived()
-        return new
 
     async def next_outgoing(self) -> Outgoing | None:
         """The next message, journalled as "sending"; None when there is none to send within `look_s`."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
-from typing import Protocol
 
 from edge import config
 from edge.queue.request import Request
@@ -21,15 +20,6 @@ _TO_APPLICANT: Mapping[str, str] = {
 }
 _TO_HEADS: Mapping[str, str] = {"completed": "RT_COMPLETED", "returned": "RT_MISSING", "needs_data": "RT_MISSING"}
 _NO_REASON = "keterangan ada di petugas"
-
-
-class Change(Protocol):
-    """What a status event says beside the new state."""
-
-    @property
-    def why(self) -> str:
-        """The portal's words, perhaps with personal data."""
-        ...
 
 
 class Notices:

@@ -160,9 +160,7 @@ async def open_office(
     requests, messages, clock = Requests(seal), Messages(seal), StandingClock()
     events: list[Event] = []
     center = Center(store, requests, messages, village, settings, clock=clock, announce=events.append)
-    mailbox = StoreMailbox(
-        store, messages, settings, clock=clock, announce=events.append, arrived=center.wake, look_s=0.5
-    )
+    mailbox = StoreMailbox(store, messages, settings, clock=clock, announce=events.append, look_s=0.5)
     office = Office(store, requests, messages, clock, settings, center, mailbox, events)
     task = asyncio.create_task(center.run()) if running else None
     try:

@@ -110,7 +110,7 @@ async def rig(directory: Path, *, forwarding: bool = True, key: str = KEY) -> As
     sink = HttpsSink(settings, code=VILLAGE.code, key=key)
     desk = Desk(store, requests, clock=clock, announce=events.append)
     forwarder = Forwarder(
-        *(store, requests, sink, settings, VILLAGE),
+        *(store, requests, sink, settings),
         clock=clock,
         announce=events.append,
         health=health,

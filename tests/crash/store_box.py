@@ -40,7 +40,7 @@ async def main(database: str, url: str, ca_file: str, key: str) -> None:
     store = await Store.open(Path(database), max_mbyte=16, group_commit_ms=2)
     requests = Requests(Seal(bytes(32)))
     forwarder = Forwarder(
-        *(store, requests, HttpsSink(settings, code=VILLAGE.code, key="portal-key"), settings, VILLAGE),
+        *(store, requests, HttpsSink(settings, code=VILLAGE.code, key="portal-key"), settings),
         clock=clock,
         announce=lambda _event: None,
         health=Health(clock.wall),
