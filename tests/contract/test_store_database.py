@@ -213,6 +213,52 @@ async def test_full_disk_refuses_new_work_drains_and_recovers(small_disk: Path) 
         await store.close()
 
 
+async def test_store_opens_on_a_full_disk_and_drains(small_disk: Path) -> None:
+    """A power cut while the disk is full keeps the whole box from starting, and what waits from going up."""
+    store = await Store.open(small_disk / "box.db", max_mbyte=512, group_commit_ms=2)
+    await store.write(insert("x" * 1000))
+    await store.close()
+    filler = small_disk / "log"
+    with filler.open("wb") as file:
+        free = os.statvfs(small_disk)
+        file.write(b"\0" * (free.f_bavail * free.f_frsize))
+    store = await Store.open(small_disk / "box.db", max_mbyte=512, group_commit_ms=2)
+    try:
+        assert store.set_aside is None
+        assert await store.write(settle(1), draining=True) == 1
+        with pytest.raises(StoreFull):
+            await store.write(insert())
+        filler.unlink()
+        await store.write(insert())
+    finally:
+        filler.unlink(missing_ok=True)
+        await store.close()
+
+
+async def test_a_full_disk_from_the_beginning_is_a_clear_sentence(small_disk: Path) -> None:
+    """The operator is sent to look for another program while the disk is full."""
+    filler = small_disk / "log"
+    with filler.open("wb") as file:
+        free = os.statvfs(small_disk)
+        file.write(b"\0" * (free.f_bavail * free.f_frsize))
+    try:
+        with pytest.raises(StoreUnavailable, match="is its disk full"):
+            await Store.open(small_disk / "box.db", max_mbyte=8, group_commit_ms=0)
+    finally:
+        filler.unlink()
+
+
+async def test_a_log_set_aside_before_a_power_cut_is_kept(tmp_path: Path) -> None:
+    """The power fails between the renames of log and file, and the next damaged file's log replaces the first."""
+    path = tmp_path / "box.db"
+    path.write_bytes(b"?" * 5000)
+    (tmp_path / "box.db.corrupt-1-wal").write_bytes(b"of before")
+    store = await Store.open(path, max_mbyte=8, group_commit_ms=0)
+    await store.close()
+    assert store.set_aside == tmp_path / "box.db.corrupt-2"
+    assert (tmp_path / "box.db.corrupt-1-wal").read_bytes() == b"of before"
+
+
 async def _filled(path: Path) -> None:
     store = await Store.open(path, max_mbyte=8, group_commit_ms=0)
     for _ in range(200):

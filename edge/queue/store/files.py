@@ -26,6 +26,7 @@ MIGRATIONS = Path(__file__).with_name("migrations")
 _BUSY_MS = 5_000
 _JOURNAL_BYTES = 4_194_304
 _PRIMARY = 0xFF
+_PARTS = ("-wal", "-shm", "")  # in this order set aside: a main file at its place without its log would look whole
 
 
 class StoreError(Exception):
@@ -54,15 +55,20 @@ def connect(path: Path) -> sqlite3.Connection:
     """A connection with the store's pragmas: WAL, synchronous=FULL, foreign keys; transactions are explicit."""
     connection = sqlite3.connect(path, isolation_level=None)
     connection.row_factory = sqlite3.Row
-    for pragma in (
+    pragmas = (
         f"busy_timeout = {_BUSY_MS}",
         "journal_mode = WAL",
         "synchronous = FULL",
         "foreign_keys = ON",
         f"journal_size_limit = {_JOURNAL_BYTES}",
         "cache_size = -1024",
-    ):
-        connection.execute(f"PRAGMA {pragma}")
+    )
+    try:
+        for pragma in pragmas:
+            connection.execute(f"PRAGMA {pragma}")
+    except sqlite3.DatabaseError:
+        connection.close()
+        raise
     return connection
 
 
@@ -78,21 +84,43 @@ def check(path: Path) -> Path | None:
             f"cannot open {path}: {error.strerror}; check state_dir, store.path and who owns them"
         ) from error
     try:
-        connection = connect(path)
-        try:
-            verdict = [str(row[0]) for row in connection.execute("PRAGMA quick_check(10)")]
-        finally:
-            connection.close()
+        verdict = _verdict(path)
     except sqlite3.DatabaseError as error:
-        if not is_corrupt(error):
-            raise StoreUnavailable(f"cannot use {path}: {error}; is another program holding it?") from error
-        verdict = [str(error)]
+        if not _ballast(path).exists():
+            raise _unavailable(path, error) from error
+        # A full disk has no room even for the log's index: the ballast gives it, as it does while the store is open.
+        _ballast(path).unlink()
+        log.warning("%s cannot be opened (%s): its ballast was given back", path, error)
+        try:
+            verdict = _verdict(path)
+        except sqlite3.DatabaseError as still:
+            raise _unavailable(path, still) from still
     if verdict == ["ok"]:
         return None
     aside = _set_aside(path)
     log.error("%s is damaged (%s): set aside as %s, a new one is started", path, verdict[0], aside)
     _create(path)
     return aside
+
+
+def _verdict(path: Path) -> list[str]:
+    """What SQLite finds wrong with the file, or "ok". DatabaseError when it cannot look."""
+    try:
+        connection = connect(path)
+        try:
+            return [str(row[0]) for row in connection.execute("PRAGMA quick_check(10)")]
+        finally:
+            connection.close()
+    except sqlite3.DatabaseError as error:
+        if not is_corrupt(error):
+            raise
+        return [str(error)]
+
+
+def _unavailable(path: Path, error: sqlite3.DatabaseError) -> StoreUnavailable:
+    return StoreUnavailable(
+        f"cannot use {path}: {error}; is its disk full or failing, or does another program hold it?"
+    )
 
 
 def _create(path: Path) -> None:
@@ -103,10 +131,11 @@ def _create(path: Path) -> None:
 
 def _set_aside(path: Path) -> Path:
     number = 1
-    while (aside := path.with_name(f"{path.name}.corrupt-{number}")).exists():
+    # A power cut between the renames leaves a log alone: its number is taken too, or the next log would replace it.
+    while any(path.with_name(f"{path.name}.corrupt-{number}{suffix}").exists() for suffix in _PARTS):
         number += 1
-    # The log goes first: a main file at its place without its log would look whole.
-    for suffix in ("-wal", "-shm", ""):
+    aside = path.with_name(f"{path.name}.corrupt-{number}")
+    for suffix in _PARTS:
         part = path.with_name(path.name + suffix)
         if part.exists():
             part.rename(aside.with_name(aside.name + suffix))
@@ -158,11 +187,15 @@ async def migrate(path: Path) -> None:
         log.info("%s", line)
 
 
+def _ballast(path: Path) -> Path:
+    return path.with_name(f"{path.name}.ballast")
+
+
 class Ballast:
     """A file of real blocks beside the database, given back when the disk is full so that the queue can drain."""
 
     def __init__(self, path: Path, max_mbyte: int) -> None:
-        self.path = path.with_name(f"{path.name}.ballast")
+        self.path = _ballast(path)
         self._bytes = min(_JOURNAL_BYTES, max_mbyte * 1_000_000 // 8)
         self._kept = False
 
