@@ -24,11 +24,12 @@ from edge.monitor.verdict import Verdict
 from edge.monitor.watcher import Watcher
 from edge.queue.desk import Desk
 from edge.queue.forwarder import Forwarder
-from edge.queue.sinks.https import HttpsSink
+from edge.queue.sink import KINDS
 from edge.queue.store.database import Store
 from edge.queue.store.messages import Messages
 from edge.queue.store.requests import Requests
 from edge.queue.store.seal import Seal
+from edge.sms import letters
 from edge.sms.center import Center
 from edge.sms.mailbox import StoreMailbox
 from edge.supervise import keep
@@ -143,10 +144,11 @@ class Generation:
             )
             parts["modem"] = self._driver.run
         if config.upstream:
+            make_sink = KINDS[config.upstream.sink]()
             self._forwarder = Forwarder(
                 self._store,
                 requests,
-                HttpsSink(config.upstream, code=config.village.code, key=self._secrets.portal_key),
+                make_sink(config.upstream, code=config.village.code, key=self._secrets.portal_key),
                 config.upstream,
                 clock=clock,
                 announce=self._announce,
@@ -201,7 +203,7 @@ class Generation:
         self._server = Server(
             config.web,
             allow=(*config.classes.service.networks, *config.policy.management),
-            desk=Desk(self._store, requests, clock=self._clock, announce=self._announce),
+            desk=Desk(self._store, requests, missing=letters.missing, clock=self._clock, announce=self._announce),
             desk_key=self._secrets.desk_key,
             overview=views.overview,
             metrics=scrape,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -22,7 +22,7 @@ from edge.queue.request import Request, uuid7
 from edge.queue.store.database import Store, StoreFull
 from edge.queue.store.requests import Requests
 
-__all__ = ["Accepted", "Desk", "KeyReused", "NewRequest", "StoreFull", "UnknownLetter"]
+__all__ = ["Accepted", "Desk", "KeyReused", "NewRequest", "StoreFull"]
 
 Sixteen = Annotated[str, Meta(pattern=r"^([0-9]{16})?$")]
 Line = r"^[^\x00-\x1f\x7f]*$"
@@ -57,37 +57,31 @@ class KeyReused(Exception):
     """The Idempotency-Key came before with another body."""
 
 
-class UnknownLetter(Exception):
-    """The letter is none of those this village issues."""
-
-
 class Desk:
-    """Accepts requests of the desk into `store`; `letters` are the known keys (empty: any)."""
+    """Accepts requests of the desk into `store`; `missing` tells what a letter with this purpose leaves open."""
 
     def __init__(
         self,
         store: Store,
         requests: Requests,
         *,
+        missing: Callable[[str, str], tuple[str, ...]],
         clock: Clock,
         announce: Announce,
-        letters: Collection[str] = (),
     ) -> None:
         self._store = store
         self._requests = requests
         self._clock = clock
         self._announce = announce
-        self._letters = letters
+        self._missing = missing
 
     async def submit(self, new: NewRequest, *, idempotency_key: str) -> Accepted:
         """Make the request durable, or find the one that this key made.
 
-        Raises `KeyReused`, `UnknownLetter`, `StoreFull`, and ValueError for a key not of 1 to 200 characters.
+        Raises `KeyReused`, `StoreFull`, and ValueError for a key not of 1 to 200 characters.
         """
         if not 1 <= len(idempotency_key) <= 200:
             raise ValueError("Idempotency-Key: 1 to 200 characters are needed")
-        if self._letters and new.letter not in self._letters:
-            raise UnknownLetter(f"letter {new.letter}: allowed are {', '.join(sorted(self._letters))}")
         accepted = await self._store.write(lambda conn: self._accept(conn, new, idempotency_key))
         step.passed("desk.committed")
         if accepted.created:
@@ -133,10 +127,5 @@ class Desk:
             rt=new.rt,
             rw=new.rw,
             purpose=new.purpose,
-            missing=tuple(_missing(new)),
+            missing=self._missing(new.letter, new.purpose),
         )
-
-
-def _missing(new: NewRequest) -> list[str]:
-    wanted = {"SKTM": "purpose", "USAHA": "purpose", "RAMAI": "event"}.get(new.letter)
-    return [wanted] if wanted and not new.purpose else []

@@ -1,11 +1,18 @@
-"""A sink: one way to an upstream, and what can become of a delivery. Every answer of a peer is one of these values."""
+"""A sink: one way to an upstream, what can become of a delivery, and the table of kinds.
+
+Every answer of a peer is one of these values. A new kind is one file in `edge.queue.sinks`, one line in `KINDS` and one
+choice of `upstream.sink`; its module is imported when it is used.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol
+
+from edge.config import Upstream
 
 _DETAIL_MOST = 200
 _DIGITS = re.compile(r"\d[\d .\-]{2,}\d")
@@ -100,6 +107,23 @@ class Sink(Protocol):
     async def close(self) -> None:
         """Let go of everything."""
         ...
+
+
+class MakeSink(Protocol):
+    """Builds a sink for the village `code` with its secret `key`; nothing is opened yet."""
+
+    def __call__(self, settings: Upstream, *, code: str, key: str) -> Sink:
+        """Build it."""
+        ...
+
+
+def _https() -> MakeSink:
+    from edge.queue.sinks.https import HttpsSink
+
+    return HttpsSink
+
+
+KINDS: Mapping[str, Callable[[], MakeSink]] = MappingProxyType({"https": _https})
 
 
 def scrub(text: str, personal: Iterable[str] = ()) -> str:

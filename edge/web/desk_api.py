@@ -17,13 +17,13 @@ from uuid import UUID
 import msgspec
 from aiohttp import web
 
-from edge.queue.desk import Accepted, KeyReused, NewRequest, UnknownLetter
+from edge.queue.desk import Accepted, KeyReused, NewRequest
 from edge.queue.request import Request
 from edge.queue.store.database import StoreError
 from edge.queue.store.requests import TicketsExhausted
 from edge.sms.identity import mask_name, mask_nik, mask_phone
 from edge.web import form
-from edge.web.problem import FieldError, problem
+from edge.web.problem import problem
 
 BODY_LIMIT = 65_536
 _RETRY_AFTER_S = 60
@@ -112,8 +112,6 @@ class DeskApi:
             accepted = await self._desk.submit(new, idempotency_key=key)
         except KeyReused:
             return problem("idempotency-key-reused")
-        except UnknownLetter:
-            return problem("invalid", errors=(FieldError("letter", "is not issued by this village"),))
         except (StoreError, TicketsExhausted) as error:
             return problem("store-refuses", detail=str(error), headers={"Retry-After": str(_RETRY_AFTER_S)})
         made = accepted.request

@@ -25,6 +25,7 @@ from edge.queue.store.requests import Requests
 from edge.queue.store.seal import Seal
 from edge.simulator import portal_tls
 from edge.simulator.portal import Portal
+from edge.sms import letters
 
 KEY = "portal-key"
 VILLAGE = Village(code="3510052001", name="Sumberberas", district="Muncar")
@@ -108,7 +109,7 @@ async def rig(directory: Path, *, forwarding: bool = True, key: str = KEY) -> As
 
     health = Health(clock.wall)
     sink = HttpsSink(settings, code=VILLAGE.code, key=key)
-    desk = Desk(store, requests, clock=clock, announce=events.append)
+    desk = Desk(store, requests, missing=letters.missing, clock=clock, announce=events.append)
     forwarder = Forwarder(
         *(store, requests, sink, settings),
         clock=clock,

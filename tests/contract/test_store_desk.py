@@ -12,10 +12,11 @@ import pytest
 
 from edge.clock import SystemClock
 from edge.events import Event, RequestAccepted
-from edge.queue.desk import Desk, KeyReused, NewRequest, StoreFull, UnknownLetter
+from edge.queue.desk import Desk, KeyReused, NewRequest, StoreFull
 from edge.queue.store.database import Store
 from edge.queue.store.requests import Requests
 from edge.queue.store.seal import Seal
+from edge.sms import letters
 
 NEW = NewRequest(letter="SKTM", nik="3510152306089909", name="SITI AMINAH", phone="+6281234567001", rt=3, rw=1)
 
@@ -27,9 +28,7 @@ class Office:
         self.store = store
         self.events: list[Event] = []
         requests = Requests(Seal(bytes(range(32))))
-        self.desk = Desk(
-            store, requests, clock=SystemClock(), announce=self.events.append, letters={"SKTM", "SKCK", "LAHIR"}
-        )
+        self.desk = Desk(store, requests, missing=letters.missing, clock=SystemClock(), announce=self.events.append)
 
     async def count(self, table: str) -> int:
         return await self.store.read(lambda conn: int(conn.execute(f"SELECT count(*) FROM {table}").fetchone()[0]))
@@ -84,10 +83,13 @@ async def test_a_key_out_of_bounds_is_refused(office: Office, key: str) -> None:
         await office.desk.submit(NEW, idempotency_key=key)
 
 
-async def test_unknown_letter_is_refused_with_the_known_ones(office: Office) -> None:
-    """A letter that nobody issues is accepted."""
-    with pytest.raises(UnknownLetter, match="letter XYZ: allowed are LAHIR, SKCK, SKTM"):
-        await office.desk.submit(msgspec.structs.replace(NEW, letter="XYZ"), idempotency_key="k")
+async def test_the_desk_leaves_open_what_an_sms_would(office: Office) -> None:
+    """The portal would be told of other gaps by the desk than by the SMS Center for the same letter."""
+    business = msgspec.structs.replace(NEW, letter="USAHA")
+    accepted = await office.desk.submit(business, idempotency_key="k")
+    assert accepted.request.missing == ("business", "purpose")
+    told = await office.desk.submit(msgspec.structs.replace(business, purpose="warung kopi"), idempotency_key="k2")
+    assert told.request.missing == ()
 
 
 async def test_full_store_refuses_and_stays_usable(office: Office) -> None:

@@ -20,6 +20,7 @@ from edge.queue.desk import Desk
 from edge.queue.store.database import Store, StoreFull
 from edge.queue.store.requests import Requests
 from edge.queue.store.seal import Seal
+from edge.sms import letters
 from tests.unit.web.serving import BODY, KEY, Running, running
 
 SEAL_KEY = bytes(range(32))
@@ -29,7 +30,8 @@ SEAL_KEY = bytes(range(32))
 async def office(file: Path, announced: list[Event], *, max_mbyte: int = 64) -> AsyncIterator[tuple[Running, Store]]:
     """A server whose desk writes to the store in `file`."""
     store = await Store.open(file, max_mbyte=max_mbyte, group_commit_ms=2)
-    desk = Desk(store, Requests(Seal(SEAL_KEY)), clock=SystemClock(), announce=announced.append)
+    requests = Requests(Seal(SEAL_KEY))
+    desk = Desk(store, requests, missing=letters.missing, clock=SystemClock(), announce=announced.append)
     try:
         async with running(desk=desk) as server:
             yield server, store

@@ -22,6 +22,7 @@ from edge.queue.sinks.https import HttpsSink
 from edge.queue.store.database import Store
 from edge.queue.store.requests import Requests
 from edge.queue.store.seal import Seal
+from edge.sms import letters
 
 VILLAGE = Village(code="3510052001", name="Sumberberas", district="Muncar")
 NEW = NewRequest(letter="SKCK", nik="3510152306089909", name="SITI AMINAH")
@@ -47,7 +48,7 @@ async def main(database: str, url: str, ca_file: str, key: str) -> None:
         on_change=note,
     )
     task = asyncio.create_task(forwarder.run())
-    desk = Desk(store, requests, clock=clock, announce=lambda _event: None)
+    desk = Desk(store, requests, missing=letters.missing, clock=clock, announce=lambda _event: None)
     request = (await desk.submit(NEW, idempotency_key=key)).request
     print(f"accepted {request.id}", flush=True)
     told = ""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import get_args, get_type_hints
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.queue.sink import Change, Parcel, scrub
+from edge.config import Upstream
+from edge.queue.sink import KINDS, Change, Parcel, Retry, scrub
 
 
 @pytest.mark.parametrize(
@@ -37,3 +40,20 @@ def test_what_travels_names_nobody_in_a_log_line() -> None:
     """A traceback or a log line shows a villager's data."""
     assert repr(Parcel("e", "r", "request", 1, 0.0, b"SITI")) == "Parcel(request e)"
     assert "SITI" not in repr(Change("e", "r", "rejected", 2, "SITI"))
+
+
+def test_every_choice_of_the_configuration_is_a_kind() -> None:
+    """A configuration that passes its check would end the daemon at its start, or a kind could not be chosen."""
+    assert set(get_args(get_type_hints(Upstream)["sink"])) == set(KINDS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_sink_that_reaches_nobody_says_retry(kind: str) -> None:
+    """A kind that raises for a dead network would crash the forwarder instead of waiting."""
+    settings = Upstream(url="https://127.0.0.1:1", connect_timeout_s=1)
+    sink = KINDS[kind]()(settings, code="3510052001", key="key")
+    try:
+        assert isinstance(await sink.deliver(Parcel("e", "r", "request", 1, 0.0, b"{}")), Retry)
+        assert isinstance(await sink.changes("", at_once=True), Retry)
+    finally:
+        await sink.close()

@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from edge.queue.desk import StoreFull, UnknownLetter
+from edge.queue.desk import StoreFull
 from edge.queue.store.requests import TicketsExhausted
 from edge.web.desk_api import BODY_LIMIT
 from edge.web.server import Limits
@@ -182,7 +182,6 @@ async def test_a_body_that_does_not_come_is_given_up() -> None:
     [
         (StoreFull("the disk is full"), 503, "store-refuses"),
         (TicketsExhausted("every ticket is taken"), 503, "store-refuses"),
-        (UnknownLetter("letter SKTM"), 422, "invalid"),
     ],
 )
 async def test_what_the_desk_refuses_is_passed_on(refusal: Exception, status: int, code: str) -> None:
