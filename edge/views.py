@@ -117,7 +117,7 @@ class Views:
 
     def _box(self) -> HostView:
         figures = self._host.figures()
-        disk = 0.0
+        disk = None
         if figures.disk_total_bytes and figures.disk_free_bytes is not None:
             disk = 100 * (1 - figures.disk_free_bytes / figures.disk_total_bytes)
         memory = 100 * (1 - figures.memory_available_bytes / figures.memory_total_bytes)

@@ -1,21 +1,11 @@
-"""Figures of the box itself, read when somebody asks: processor, memory, disk, uptime and bytes of each NIC."""
+"""Figures of the box itself, read when somebody asks: processor, memory, disk and uptime."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import psutil
-
-
-@dataclass(frozen=True, slots=True)
-class Nic:
-    """Bytes a network device has carried since it appeared."""
-
-    received_bytes: int
-    sent_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +21,6 @@ class HostFigures:
     disk_total_bytes: int | None
     disk_free_bytes: int | None
     uptime_s: float
-    nics: Mapping[str, Nic]
 
 
 class Host:
@@ -52,12 +41,6 @@ class Host:
             disk_total_bytes=total,
             disk_free_bytes=free,
             uptime_s=time.clock_gettime(time.CLOCK_BOOTTIME),
-            nics=MappingProxyType(
-                {
-                    name: Nic(int(counted.bytes_recv), int(counted.bytes_sent))
-                    for name, counted in psutil.net_io_counters(pernic=True, nowrap=False).items()
-                }
-            ),
         )
 
     def _cpu_percent(self) -> float:

@@ -70,11 +70,11 @@ class RequestView:
 
 @dataclass(frozen=True, slots=True)
 class HostView:
-    """The box itself: percentages 0..100, uptime in seconds."""
+    """The box itself: percentages 0..100 (disk: None when the state directory cannot be read), uptime in seconds."""
 
     cpu_percent: float
     memory_percent: float
-    disk_percent: float
+    disk_percent: float | None
     uptime_s: float
 
 

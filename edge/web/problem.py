@@ -32,9 +32,7 @@ _DECLARED = (
     Kind("not-found", 404, "there is nothing at this path", "see docs/api.md for the paths"),
     Kind("method-not-allowed", 405, "this path does not take this method", "use a method of the Allow header"),
     Kind("unauthorised", 401, "the desk key is missing or wrong", "send Authorization: Bearer DESK-KEY"),
-    Kind(
-        "no-desk-key", 503, "no desk key configured", "set the credential desk-key (at least 16 characters) and restart"
-    ),
+    Kind("no-desk-key", 503, "no desk key configured", "make the credential desk-key (kampung-edge keys) and restart"),
     Kind(
         "idempotency-key",
         400,

@@ -21,7 +21,6 @@ def test_figures_are_possible(tmp_path: Path) -> None:
     assert figures.disk_free_bytes is not None
     assert 0 < figures.disk_free_bytes <= figures.disk_total_bytes
     assert figures.uptime_s > 0
-    assert "lo" in figures.nics
 
 
 def test_work_shows_in_the_processor_figure(tmp_path: Path) -> None:

@@ -1,0 +1,102 @@
+"""What the page and a scrape are given, from a real store and the parts as they stand before their first fact."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from edge.clock import SystemClock
+from edge.config import Config
+from edge.config_check import load
+from edge.health import Health
+from edge.queue.request import Request
+from edge.queue.store.database import Store
+from edge.queue.store.messages import Messages
+from edge.queue.store.requests import Requests
+from edge.queue.store.seal import Seal
+from edge.traffic.controller import Controller
+from edge.views import LATEST, Views
+
+EXAMPLE = Path(__file__).parents[2] / "config" / "examples" / "minimal.toml"
+REQUESTS = Requests(Seal(bytes(32)))
+REQUEST = Request(
+    id="0",
+    ticket="",
+    letter="SKTM",
+    source="desk",
+    state="received",
+    version=1,
+    nik="3510152306089909",
+    name="SITI AMINAH",
+    phone="+6281234567001",
+)
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    store = await Store.open(tmp_path / "box.db", max_mbyte=8, group_commit_ms=0)
+    yield store
+    await store.close()
+
+
+def looking(store: Store, state_dir: Path, health: Health) -> Views:
+    """Views of a box without modem and portal."""
+    config: Config = msgspec.structs.replace(load(EXAMPLE), state_dir=str(state_dir))
+    clock = SystemClock()
+    return Views(
+        config,
+        store,
+        REQUESTS,
+        Messages(REQUESTS.seal),
+        clock=clock,
+        health=health,
+        watchers=(),
+        controller=Controller(config, clock=clock, announce=lambda _event: None, health=health),
+        driver=None,
+        forwarder=None,
+    )
+
+
+async def test_the_page_gets_the_latest_requests_masked(store: Store, tmp_path: Path) -> None:
+    """Whoever passes the office's screen would read a villager's name, or an old request would hide the new."""
+    for number in range(LATEST + 2):
+        made = replace(REQUEST, id=f"r{number:02}", ticket=f"T{number:02}")
+        await store.write(partial(REQUESTS.add, request=made, now=float(number)))
+    overview = await looking(store, tmp_path, Health(lambda: 0.0)).overview()
+    assert [request.ticket for request in overview.requests] == [f"T{n:02}" for n in range(LATEST + 1, 1, -1)]
+    assert {request.name_masked for request in overview.requests} == {"S••• A•••"}
+    for secret in (REQUEST.name, REQUEST.nik, REQUEST.phone):
+        assert secret not in repr(overview)
+
+
+async def test_what_is_not_configured_is_none_and_never_nought(store: Store, tmp_path: Path) -> None:
+    """A village without modem and portal would be shown an empty queue and a dead signal."""
+    views = looking(store, tmp_path, Health(lambda: 0.0))
+    await views.refresh()
+    overview, snapshot = await views.overview(), views.snapshot()
+    assert (overview.modem, overview.queue) == (None, None)
+    assert (snapshot.queue_waiting, snapshot.sms_waiting, snapshot.modem_registered) == (None, None, None)
+    assert snapshot.classes == tuple((row.name, row.uplink) for row in overview.classes)
+
+
+async def test_a_disk_that_cannot_be_read_is_unknown(store: Store, tmp_path: Path) -> None:
+    """A state directory that is gone would be shown as an empty disk."""
+    views = looking(store, tmp_path / "gone", Health(lambda: 0.0))
+    host = (await views.overview()).host
+    assert host is not None
+    assert host.disk_percent is None
+    assert views.snapshot().disk_percent is None
+    assert 0 < host.memory_percent < 100
+
+
+async def test_page_and_scrape_show_one_health(store: Store, tmp_path: Path) -> None:
+    """The page would be calm while the alert rings."""
+    health = Health(lambda: 7.0)
+    health.raise_("modem-missing", subject="modem")
+    views = looking(store, tmp_path, health)
+    assert (await views.overview()).health == views.snapshot().health == health.current()
