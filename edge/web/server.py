@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from edge import config
 from edge.health import Health
@@ -24,6 +25,8 @@ from edge.web.page import Page
 from edge.web.routes import application
 
 log = logging.getLogger("edge.web")
+
+_http_log = log.getChild("http")
 
 _STALLED_MS = 20_000  # a peer that takes nothing of an answer for this long is dropped by the kernel (tcp(7))
 
@@ -82,6 +85,7 @@ class Server:
         runner = web.AppRunner(
             app,
             access_log=None,
+            logger=_http_log,
             handle_signals=False,
             shutdown_timeout=1.0,
             keepalive_timeout=self._limits.header_s,
@@ -135,6 +139,14 @@ class Server:
                 if missing:
                     log.info("listening on %s port %d", *address)
                 return listener
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Whether an entry is a fault of ours: what a caller sends malformed may hold its key, and would fill the log."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+_http_log.addFilter(_is_ours)
 
 
 def _bound(address: tuple[str, int]) -> socket.socket:

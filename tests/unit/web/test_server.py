@@ -52,6 +52,19 @@ async def test_it_can_be_run_again() -> None:
         assert server.addresses == ()
 
 
+@pytest.mark.parametrize(
+    "request_", [b"GET / HTTP/1.1\r\nAuthorization: Bearer secret\x01\r\n\r\n", b"GET /?secret HTTP/9.1\r\n\r\n"]
+)
+async def test_a_malformed_request_leaves_nothing_in_the_log(request_: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    """A key in a broken header would stand in the journal, and anybody could fill it without a key."""
+    async with running() as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(server.url.rpartition(":")[2]))
+        writer.write(request_)
+        assert b" 400 " in await reader.readline()
+        writer.close()
+    assert caplog.text == ""
+
+
 async def test_an_address_that_is_taken_is_said_once_and_had_later(caplog: pytest.LogCaptureFixture) -> None:
     """One address that is not there yet would keep the whole server away, or fill the journal."""
     caplog.set_level(logging.INFO, "edge.web")
