@@ -113,3 +113,9 @@ def test_every_decision_is_listed() -> None:
     for page in (ROOT / "docs" / "adr").glob("0*.md"):
         assert page.name in listed
         assert all(f"**{part}" in page.read_text() for part in ("Status:", "Context.", "Decision.", "Consequences."))
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
+def test_every_page_is_reached_from_the_readme(page: Path) -> None:
+    """A page that nothing leads to is not read by those it is written for."""
+    assert f"](docs/{page.name})" in (ROOT / "README.md").read_text()
