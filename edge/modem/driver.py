@@ -40,6 +40,7 @@ log = logging.getLogger("edge.modem")
 REOPEN_S = 1.0
 STORE_AGAIN_S = 5.0
 SEARCH_GRACE_S = 30.0
+MOST_WAITING = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ class Driver:
     def _happened(self, link: Link, event: Event) -> None:
         match event:
             case Arrived():
-                self._arrived.put_nowait((link, event))
+                self._queue(link, event)
             case Deleted():
                 step.passed("sms.part.deleted")
                 self._note_deletion(failed=False)
@@ -133,6 +134,13 @@ class Driver:
                 self._health.raise_("modem-sim", detail, subject=self._settings.name)
             case Lost():
                 pass  # the link ends itself and says why
+
+    def _queue(self, link: Link, arrived: Arrived) -> None:
+        """Let an arrival wait to be stored; beyond `MOST_WAITING` the SIM keeps it; a report is dropped."""
+        if self._arrived.qsize() < MOST_WAITING:
+            self._arrived.put_nowait((link, arrived))
+        elif arrived.index is not None:
+            asyncio.get_running_loop().call_soon(link.release, arrived.index)
 
     def _note_network(self, network: Network) -> None:
         state = "ready" if network.registered else "searching"
@@ -227,8 +235,9 @@ class Driver:
 
 
 def _part(modem: str, pdu: str, message: Deliver | None) -> Part:
+    """What is stored of a received PDU; one that nobody can read is kept as its own text."""
     if message is None:
-        return Part(modem, "unreadable", True, "", "", None, 1, 1, pdu)
+        return Part(modem, "unreadable", True, pdu, "", None, 1, 1, pdu)
     if message.port is not None:
         return Part(modem, "binary", True, "", message.timestamp, None, 1, 1, pdu)
     place = message.concat

@@ -260,10 +260,11 @@ class Session:
         listed, whole = yield from procedures.list_all(self._timeout)
         for entry in listed:
             self._found(entry)
+        places = {entry.index for entry in listed}
+        self._suspect = {index: pdu for index, pdu in self._suspect.items() if index in places}
         if not whole:
             self._list_at = min(self._list_at, self._now + LIST_AGAIN_S)
             return
-        places = {entry.index for entry in listed}
         for index in [index for index in self._held if index not in places]:
             del self._held[index]
 

@@ -20,16 +20,20 @@ CITIZEN = "+6281234567001"
 
 @dataclass
 class MemoryMailbox:
-    """A mailbox whose memory is a list; `full` makes it refuse, as a full disk would."""
+    """A mailbox whose memory is a list; `full` makes it refuse, as a full disk would, and reports wait for `open`."""
 
     parts: list[Part] = field(default_factory=list)
     known_again: int = 0
     full: bool = False
+    open: asyncio.Event = field(default_factory=asyncio.Event)
     sent: dict[int, tuple[int, ...]] = field(default_factory=dict)
     failed: dict[int, tuple[str, bool]] = field(default_factory=dict)
     uncertain: dict[int, str] = field(default_factory=dict)
     reports: list[tuple[str, int, bool]] = field(default_factory=list)
     outbox: asyncio.Queue[Outgoing] = field(default_factory=asyncio.Queue)
+
+    def __post_init__(self) -> None:
+        self.open.set()
 
     async def store_part(self, part: Part) -> bool:
         if self.full:
@@ -56,6 +60,7 @@ class MemoryMailbox:
         self.uncertain[message_id] = error
 
     async def record_report(self, number: str, reference: int, delivered: bool) -> None:
+        await self.open.wait()
         self.reports.append((number, reference, delivered))
 
     def post(self, message_id: int, text: str, number: str = CITIZEN) -> None:

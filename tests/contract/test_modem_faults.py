@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.modem.driver import MOST_WAITING
 from edge.modem.port import Port, PortUnavailable
 from edge.simulator.gsm import GsmModem
 from tests.contract.modem_rig import CITIZEN, Bench, running, until
@@ -306,5 +307,25 @@ async def test_an_unreadable_pdu_is_kept_as_it_is(link: Path) -> None:
         bench.modem.deliver_pdus([("07916281100000F004", 1)])
         await until(lambda: [part.sender for part in bench.mailbox.parts] == ["unreadable"])
         await until(lambda: bench.modem.stored == 0)
-        assert bench.mailbox.parts[0].pdu == "07916281100000F004"
+        assert bench.mailbox.parts[0].pdu == bench.mailbox.parts[0].text == "07916281100000F004"
         assert bench.mailbox.parts[0].alphanumeric
+
+
+class Storming(GsmModem):
+    async def storm(self, reports: int) -> None:
+        """Send unasked status reports, all on the wire when this returns."""
+        for _ in range(reports):
+            self._say("+CDS: 25", "0006070B911326880736F4111011719551401110117195714000")
+        await self._line.drained()
+
+
+async def test_a_storm_of_reports_is_bounded_while_the_store_is_slow(link: Path) -> None:
+    """A modem gone mad would fill the memory with reports faster than the disk takes them."""
+    modem = Storming(link, baud=921_600)
+    async with running(modem, link) as bench:
+        await bench.ready()
+        bench.mailbox.open.clear()
+        await modem.storm(2 * MOST_WAITING)
+        bench.mailbox.open.set()
+        await healthy_both_ways(bench, "after the storm")
+        assert MOST_WAITING // 2 < len(bench.mailbox.reports) < MOST_WAITING + 100

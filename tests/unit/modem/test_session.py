@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import deque
 from datetime import UTC, datetime
 
 import pytest
@@ -143,6 +144,24 @@ def test_what_reads_the_same_twice_is_really_unreadable() -> None:
     )
     assert conversation.take(Arrived) == [Arrived(0, "0BAD", None)]
     assert conversation.commands.count("AT+CMGR=0") == 1
+
+
+class Nonsense(dict[str, str]):
+    """A modem's answers whose first fifty listings show rubbish, each at other places."""
+
+    listings = 0
+
+    def get(self, line: str, default: str = "") -> str:  # type: ignore[override]  # the table is asked by strings alone
+        if line != "AT+CMGL=4" or self.listings == 50:
+            return super().get(line, default)
+        self.listings += 1
+        return "|".join([*(f"+CMGL: {100 * self.listings + place},1,,24|0BAD" for place in range(100)), "OK"])
+
+
+def test_doubts_of_a_modem_that_lists_nonsense_do_not_pile_up() -> None:
+    """A broken modem that lists other rubbish each time would fill the memory within hours."""
+    conversation = Conversation(answers=Nonsense(ANSWERS))
+    assert sum(len(held) for held in vars(conversation.session).values() if isinstance(held, (dict, deque))) < 10
 
 
 def test_a_status_report_comes_at_once() -> None:
