@@ -13,16 +13,11 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from edge import __version__
+from edge import __version__, exits
 
 if TYPE_CHECKING:
     from edge.config import Config
     from edge.config_problem import Problem
-
-EXIT_FAILED = 1
-EXIT_CONFIGURATION = 2
-EXIT_PRIVILEGE = 3
-EXIT_ALREADY_RUNNING = 4
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _FILE = click.Path(path_type=Path, dir_okay=True)
@@ -69,7 +64,7 @@ def check_config(path: Path, as_json: bool) -> None:
         _show(problems)
         if not broken:
             click.echo(f"{path}: good")
-    sys.exit(EXIT_CONFIGURATION if broken else 0)
+    sys.exit(exits.CONFIGURATION if broken else 0)
 
 
 @main.command()
@@ -202,7 +197,7 @@ def _load(path: Path) -> Config:
     config, problems = read(path)
     if config is None:
         _show([problem for problem in problems if problem.severity == "error"])
-        sys.exit(EXIT_CONFIGURATION)
+        sys.exit(exits.CONFIGURATION)
     return config
 
 
@@ -232,7 +227,7 @@ def _alone(config: Config) -> Iterator[None]:
     try:
         instance = Instance(run_dir)
     except AlreadyRunning as error:
-        _end(f"{error}; stop it first (systemctl stop kampung-edge)", EXIT_ALREADY_RUNNING)
+        _end(f"{error}; stop it first (systemctl stop kampung-edge)", exits.ALREADY_RUNNING)
     yield
     instance.close()
 
@@ -244,7 +239,7 @@ def _refusals() -> Iterator[None]:
         yield
     except (OSError, ValueError) as error:
         refused = isinstance(error, OSError) and error.errno in (errno.EPERM, errno.EACCES)
-        _end(f"{error}{'; run it as root' if refused else ''}", EXIT_PRIVILEGE if refused else EXIT_FAILED)
+        _end(f"{error}{'; run it as root' if refused else ''}", exits.PRIVILEGE if refused else exits.FAILED)
 
 
 @contextlib.contextmanager
@@ -259,7 +254,7 @@ def _network_refusals() -> Iterator[None]:
     except (HostError, CommandFailed) as error:
         causes = (error, error.__cause__)
         refused = any(isinstance(cause, (PrivilegeMissing, PermissionError)) for cause in causes)
-        _end(str(error), EXIT_PRIVILEGE if refused else EXIT_FAILED)
+        _end(str(error), exits.PRIVILEGE if refused else exits.FAILED)
 
 
 def _end(sentence: str, code: int) -> NoReturn:

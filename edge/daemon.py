@@ -15,7 +15,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
-from edge import __version__, credentials, logs
+from edge import __version__, credentials, exits, logs
 from edge.clock import SystemClock
 from edge.config import Config
 from edge.config_check import ConfigError, Problem, load
@@ -28,9 +28,6 @@ from edge.supervise import TooManyCrashes
 
 log = logging.getLogger("edge.daemon")
 
-EXIT_FAILED = 1
-EXIT_CONFIGURATION = 2
-EXIT_ALREADY_RUNNING = 4
 SETTLED_S = 300.0
 
 
@@ -42,11 +39,11 @@ def main(path: Path) -> int:
         secrets = credentials.read()
         instance = Instance(Path(config.run_dir))
     except (ConfigError, credentials.CredentialError) as error:
-        return _refuse(str(error), EXIT_CONFIGURATION)
+        return _refuse(str(error), exits.CONFIGURATION)
     except AlreadyRunning as error:
-        return _refuse(f"{error}; stop it first", EXIT_ALREADY_RUNNING)
+        return _refuse(f"{error}; stop it first", exits.ALREADY_RUNNING)
     except OSError as error:
-        return _refuse(f"{error}; give this user a run_dir and a state_dir it may write", EXIT_FAILED)
+        return _refuse(f"{error}; give this user a run_dir and a state_dir it may write", exits.FAILED)
     daemon = Daemon(path, config, secrets, instance)
     failures: list[str] = []
     try:
@@ -54,7 +51,7 @@ def main(path: Path) -> int:
     except* (TooManyCrashes, StoreError, OSError) as group:
         failures += map(str, _leaves(group))
     if failures:
-        return _refuse("; ".join(failures), EXIT_FAILED)
+        return _refuse("; ".join(failures), exits.FAILED)
     instance.settled()
     return 0
 
