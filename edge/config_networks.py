@@ -84,7 +84,7 @@ def _check_listen(config: Table, findings: Findings) -> None:
         address = listen_address(text or "")
         if text is None:
             continue
-        if address is None:
+        if address is None or not address[1]:
             findings.error(path, f"{shown(text)} is not ADDRESS:PORT", "Write such as 127.0.0.1:8480 or [::1]:8480.")
         elif address[0].is_unspecified:
             findings.error(path, f"{shown(text)} listens everywhere, also where guests are", _ONE_ADDRESS)
@@ -96,14 +96,14 @@ _ONE_ADDRESS = "Write the box's own address in the office network, or 127.0.0.1.
 
 
 def listen_address(text: str) -> tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, int] | None:
-    """``ADDRESS:PORT`` as its two parts, IPv6 in brackets (RFC 3986, 3.2.2); None where it is none."""
+    """``ADDRESS:PORT`` as its two parts, IPv6 in brackets (RFC 3986, 3.2.2), port 0 to 65535; None where it is none."""
     host, colon, port = text.rpartition(":")
     bracketed = host.startswith("[") and host.endswith("]")
     try:
         address = ipaddress.ip_address(host[1:-1] if bracketed else host)
     except ValueError:
         return None
-    good = colon and port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) < 65_536
+    good = colon and port.isascii() and port.isdigit() and len(port) <= 5 and int(port) < 65_536
     return (address, int(port)) if good and bracketed == (address.version == 6) else None
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
+from edge.config_networks import listen_address
+
 _HOST = re.compile(r"(?:\[(?P<address>[0-9A-Fa-f:.]{2,45})\]|(?P<name>[A-Za-z0-9._-]{1,253}))(?::[0-9]{0,5})?")
 Address = IPv4Address | IPv6Address
 
@@ -17,17 +19,11 @@ _PRIVATE_SUFFIXES = (".localhost", ".local", ".home.arpa", ".internal", ".lan")
 
 
 def parse_listen(text: str) -> tuple[str, int]:
-    """Split ``127.0.0.1:8480`` or ``[::1]:8480`` into address and port (0..65535); ValueError says what is wrong."""
-    host, colon, port = text.rpartition(":")
-    try:
-        address = ip_address(host.removeprefix("[").removesuffix("]"))
-        if not colon or not port.isascii() or not port.isdigit() or int(port) > 65_535:
-            raise ValueError(port)
-        if (address.version == 6) != host.startswith("["):
-            raise ValueError(host)
-    except ValueError:
-        raise ValueError(f"web.listen: {text!r} is not ADDRESS:PORT, such as 192.168.10.1:8480 or [::1]:8480") from None
-    return str(address), int(port)
+    """``127.0.0.1:8480`` or ``[::1]:8480`` as address and port (0..65535: 0 takes a free one); ValueError for others."""
+    found = listen_address(text)
+    if found is None:
+        raise ValueError(f"web.listen: {text!r} is not ADDRESS:PORT, such as 192.168.10.1:8480 or [::1]:8480")
+    return str(found[0]), found[1]
 
 
 class Access:

@@ -35,6 +35,7 @@ MISTAKES: Mistakes = {
     ],
     "listen-form": [
         ("web.listen[1]", '"localhost:http" is not ADDRESS:PORT', "Write such as 127.0.0.1:8480 or [::1]:8480."),
+        ("web.listen[2]", '"127.0.0.1:0" is not ADDRESS:PORT', "Write such as 127.0.0.1:8480 or [::1]:8480."),
     ],
     "listen-guests": [
         (
@@ -103,7 +104,7 @@ def test_mistake_is_named_with_place_value_and_remedy(name: str) -> None:
         ("[127.0.0.1]:80", None),
         ("127.0.0.1", None),
         ("127.0.0.1:", None),
-        ("127.0.0.1:0", None),
+        ("127.0.0.1:0", (ipaddress.ip_address("127.0.0.1"), 0)),
         ("127.0.0.1:65536", None),
         ("127.0.0.1:٨٠", None),
         ("localhost:80", None),
