@@ -1,7 +1,8 @@
 """Pure: the configuration of the village's dnsmasq: addresses and names for the office and for the guests.
 
 Each uplink's resolvers are asked through that uplink (``server=ADDRESS@DEVICE``, dnsmasq(8)) and all at once, so names
-keep resolving while one uplink is silent, whichever way the classes go.
+keep resolving while one uplink is silent, whichever way the classes go. Answers with private addresses pass: the
+government's own names have them, and what a guest may reach is the nftables table's to say.
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ no-hosts
 no-poll
 domain-needed
 bogus-priv
-stop-dns-rebind
 all-servers
 cache-size={CACHE_ENTRIES}
 dns-forward-max={CONCURRENT_QUERIES}

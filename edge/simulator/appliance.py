@@ -8,6 +8,7 @@ import socket
 import sys
 import time
 from pathlib import Path
+from typing import IO
 
 from edge.simulator import netns
 from edge.simulator.settings import Files
@@ -27,11 +28,21 @@ class Appliance:
     def __init__(self, files: Files) -> None:
         self._files = files
         self._process: asyncio.subprocess.Process | None = None
+        self._names: asyncio.subprocess.Process | None = None
         self._log = files.home / "daemon.log"
 
     async def guard(self) -> None:
         """Load the static guest-deny rules and enable forwarding, as the root oneshot does at boot."""
         await self._command("guard")
+
+    async def serve_names(self) -> None:
+        """Run the box's own dnsmasq with the configuration that the appliance writes for it."""
+        path = self._files.home / "dnsmasq.conf"
+        with path.open("wb") as text:
+            await self._command("dnsmasq", output=text)
+        self._names = await netns.spawn(
+            BOX, "dnsmasq", f"--conf-file={path}", "--user=root", "--group=root", "--pid-file="
+        )
 
     async def start(self, within_s: float = 20) -> float:
         """Start the daemon and wait until it says READY=1; returns the seconds from exec to that."""
@@ -58,7 +69,10 @@ class Appliance:
             raise ApplianceFailed(f"the daemon {what}:\n{self.last_words()}")
 
     async def stop(self) -> None:
-        """End the daemon as a service manager does; the kernel keeps what it has set."""
+        """End the daemon and dnsmasq as a service manager does; the kernel keeps what the daemon has set."""
+        if self._names:
+            await netns.end(self._names)
+            self._names = None
         if self._process:
             await netns.end(self._process, patience_s=10)
             self._process = None
@@ -102,10 +116,10 @@ class Appliance:
         added = {"CREDENTIALS_DIRECTORY": str(self._files.credentials), "PYTHONUNBUFFERED": "1"}
         return {**os.environ, **added, **({"NOTIFY_SOCKET": str(notify)} if notify else {})}
 
-    async def _command(self, command: str) -> None:
+    async def _command(self, command: str, output: IO[bytes] | None = None) -> None:
         with self._log.open("ab") as log:
             process = await netns.spawn(
-                BOX, *self._line(command), output=log, errors=log, environment=self._environment()
+                BOX, *self._line(command), output=output or log, errors=log, environment=self._environment()
             )
             async with asyncio.timeout(20):
                 status = await process.wait()

@@ -131,7 +131,7 @@ async def opened(home: Path, holds: Holds) -> AsyncIterator[Scene]:
     modem_link = home / "modem"
     files = settings.write(home, modem=modem_link, ca_file=tls.ca, portal_port=_PORTAL_PORT, holds=holds)
     async with contextlib.AsyncExitStack() as stack:
-        await stack.enter_async_context(village.inhabited(home / "leases"))
+        await stack.enter_async_context(village.inhabited())
         portal = Portal(key=files.portal_key, village=settings.CODE)
         await portal.start(
             netns.listener(village.INTERNET, village.PORTAL_HOST, _PORTAL_PORT, socket.SOCK_STREAM),

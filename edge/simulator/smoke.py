@@ -77,6 +77,7 @@ class Smoke:
         self._before = traces()
         await self._scene.appliance.guard()
         self.facts["ready_s"] = round(await self._scene.appliance.start(), 3)
+        await self._scene.appliance.serve_names()
         await self._settled()
 
     async def _settled(self) -> None:

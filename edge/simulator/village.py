@@ -14,12 +14,9 @@ one packet that leaves by the wrong line is seen; the providers route the villag
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator
-from pathlib import Path
-from shutil import which
 
 from edge.simulator import hosts, netns
 from edge.simulator.links import LINE, Line, veth
@@ -151,7 +148,7 @@ def _government() -> None:
 
 
 @contextlib.asynccontextmanager
-async def inhabited(leases: Path) -> AsyncIterator[None]:
+async def inhabited() -> AsyncIterator[None]:
     """Run everything that answers in the village, the daemon, the modem and the portal excepted."""
     async with contextlib.AsyncExitStack() as stack:
         for namespace, address, port, each in (
@@ -171,21 +168,8 @@ async def inhabited(leases: Path) -> AsyncIterator[None]:
             await stack.enter_async_context(server)
         names = await hosts.name_server(INTERNET, NAME_HOST, NAMES)
         stack.callback(names.close)
-        processes = [await netns.spawn(INTERNET, "iperf3", "--server", "--port", str(FLOOD_PORT))]
-        if which("dnsmasq"):
-            processes.append(await _dnsmasq(leases))
+        flood = await netns.spawn(INTERNET, "iperf3", "--server", "--port", str(FLOOD_PORT))
         try:
             yield
         finally:
-            await asyncio.gather(*(netns.end(process) for process in processes))
-
-
-async def _dnsmasq(leases: Path) -> asyncio.subprocess.Process:
-    """The box's own DHCP and DNS for the office and the guests."""
-    return await netns.spawn(
-        BOX,
-        *("dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--user=root", "--group=root", "--no-hosts"),
-        *("--no-resolv", f"--server={NAME_HOST}", "--bind-interfaces", "--interface=office0", "--interface=wifi0"),
-        *("--except-interface=lo", "--pid-file=", f"--dhcp-leasefile={leases}"),
-        *("--dhcp-range=172.20.1.1,172.20.3.250,1h", "--dhcp-range=192.168.10.100,192.168.10.200,12h"),
-    )
+            await netns.end(flood)

@@ -64,9 +64,11 @@ async def _demo(home: Path, page: str) -> int:
 
 
 async def begin(scene: Scene) -> float:
-    """Boot the box: guard, then the daemon; returns its seconds to READY=1."""
+    """Boot the box: guard, the daemon, dnsmasq; returns the daemon's seconds to READY=1."""
     await scene.appliance.guard()
-    return await scene.appliance.start()
+    ready_s = await scene.appliance.start()
+    await scene.appliance.serve_names()
+    return ready_s
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 
@@ -32,10 +31,10 @@ def built() -> Iterator[None]:
 
 
 @asynccontextmanager
-async def lived_in(directory: Path) -> AsyncIterator[None]:
+async def lived_in() -> AsyncIterator[None]:
     """Everybody at home, and somebody behind the door where the daemon's page would be."""
     page = await hosts.serve(village.BOX, village.BOX_IN_OFFICE, village.PAGE_PORT, hosts.door)
-    async with village.inhabited(directory / "leases"), page:
+    async with village.inhabited(), page:
         yield
 
 

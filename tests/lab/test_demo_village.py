@@ -1,7 +1,6 @@
 """The village itself, on a real kernel: its lines, its faults, and its eyes, without the daemon."""
 
 import asyncio
-from pathlib import Path
 
 import pytest
 
@@ -14,9 +13,9 @@ __all__ = ["built"]
 pytestmark = pytest.mark.usefixtures("built")
 
 
-async def test_a_line_carries_its_rate_and_no_more(tmp_path: Path) -> None:
+async def test_a_line_carries_its_rate_and_no_more() -> None:
     """A share would be computed from a rate that the line does not have."""
-    async with lived_in(tmp_path):
+    async with lived_in():
         whole = await observer.use(OFFICE, seconds=2)
         PDE.set_rate(4, 4)
         half = await observer.use(OFFICE, seconds=2)
@@ -25,9 +24,9 @@ async def test_a_line_carries_its_rate_and_no_more(tmp_path: Path) -> None:
     assert 3 < half.mbit < 4.5
 
 
-async def test_a_cut_line_loses_everything_but_its_gateway_answers(tmp_path: Path) -> None:
+async def test_a_cut_line_loses_everything_but_its_gateway_answers() -> None:
     """The demo would cut a line in the easy way, which carrier or gateway give away."""
-    async with lived_in(tmp_path):
+    async with lived_in():
         PDE.blackhole()
         assert await observer.line_used(OFFICE) == ""
         async with asyncio.timeout(1):
@@ -37,9 +36,9 @@ async def test_a_cut_line_loses_everything_but_its_gateway_answers(tmp_path: Pat
         assert await observer.line_used(OFFICE) == "pde"
 
 
-async def test_a_new_request_shows_the_move(tmp_path: Path) -> None:
+async def test_a_new_request_shows_the_move() -> None:
     """The failover's figure would not be the office's."""
-    async with lived_in(tmp_path):
+    async with lived_in():
         clamp()
         PDE.blackhole()
         moving = asyncio.create_task(observer.moved(OFFICE, "telkom", within_s=5))
@@ -51,9 +50,9 @@ async def test_a_new_request_shows_the_move(tmp_path: Path) -> None:
     assert 0.5 <= seconds < 1
 
 
-async def test_a_crowded_line_delays_and_loses(tmp_path: Path) -> None:
+async def test_a_crowded_line_delays_and_loses() -> None:
     """Slowing PDE would slow nothing."""
-    async with lived_in(tmp_path):
+    async with lived_in():
         PDE.set_rate(4, 4)
         async with links.crowd(PDE, INTERNET, 5):
             crowded = await observer.use(OFFICE, seconds=2, flows=1, settle_s=1)
@@ -64,18 +63,18 @@ async def test_a_crowded_line_delays_and_loses(tmp_path: Path) -> None:
     assert whole.mbit > 8
 
 
-async def test_lost_packets_are_lost_by_chance(tmp_path: Path) -> None:
+async def test_lost_packets_are_lost_by_chance() -> None:
     """A lossy line would lose all or nothing."""
-    async with lived_in(tmp_path):
+    async with lived_in():
         PDE.lose(30)
         answered = [bool(await observer.line_used(OFFICE, within_s=0.1)) for _ in range(40)]
     assert any(answered)
     assert not all(answered)
 
 
-async def test_wide_packets_never_arrive_by_the_narrow_line(tmp_path: Path) -> None:
+async def test_wide_packets_never_arrive_by_the_narrow_line() -> None:
     """The village would not show a daemon that forgets to clamp the MSS."""
-    async with lived_in(tmp_path):
+    async with lived_in():
         route("telkom")
         forgotten = await observer.use(OFFICE, seconds=1)
         clamp()
@@ -84,10 +83,10 @@ async def test_wide_packets_never_arrive_by_the_narrow_line(tmp_path: Path) -> N
     assert clamped.mbit > 15
 
 
-async def test_every_forbidden_way_is_open_on_an_open_router(tmp_path: Path) -> None:
+async def test_every_forbidden_way_is_open_on_an_open_router() -> None:
     """An attempt that cannot succeed would count as isolation."""
     attempts = (*isolation.ALWAYS, *isolation.GUEST_TO_GOVERNMENT)
-    async with lived_in(tmp_path):
+    async with lived_in():
         netns.nft(
             village.BOX, "delete table ip plain"
         )  # masquerading would stop what comes from outside, replies apart
@@ -97,34 +96,34 @@ async def test_every_forbidden_way_is_open_on_an_open_router(tmp_path: Path) -> 
     assert len(through) == len(attempts)
 
 
-async def test_the_government_is_reached_by_telkom_when_nothing_stops_it(tmp_path: Path) -> None:
+async def test_the_government_is_reached_by_telkom_when_nothing_stops_it() -> None:
     """A leak to the internet's impostor would not be seen."""
-    async with lived_in(tmp_path):
+    async with lived_in():
         PDE.blackhole()
         route("telkom")
         assert len(await isolation.knock(isolation.GOVERNMENT_BY_TELKOM)) == len(isolation.GOVERNMENT_BY_TELKOM)
 
 
-async def test_a_door_that_is_shut_anyway_proves_nothing(tmp_path: Path) -> None:
+async def test_a_door_that_is_shut_anyway_proves_nothing() -> None:
     """Attempts at a dead host would count as isolation."""
-    async with lived_in(tmp_path):
+    async with lived_in():
         netns.ip(OFFICE, "link set lan0 down")
         with pytest.raises(isolation.DoorClosed, match="office host"):
             await isolation.knock(isolation.ALWAYS)
 
 
-async def test_the_access_point_keeps_its_stations_apart(tmp_path: Path) -> None:
+async def test_the_access_point_keeps_its_stations_apart() -> None:
     """Guests would reach each other without the box, which no daemon can stop."""
     straight = isolation.Attempt(
         GUESTS[0], "a guest straight", village.GUEST_HOSTS[GUESTS[2]], village.WEB_PORT, village.BOX
     )
-    async with lived_in(tmp_path):
+    async with lived_in():
         assert await isolation.knock([straight]) == []
 
 
-async def test_a_flood_fills_the_line(tmp_path: Path) -> None:
+async def test_a_flood_fills_the_line() -> None:
     """The share would be measured on an idle line."""
-    async with lived_in(tmp_path), observer.Flood() as flood:
+    async with lived_in(), observer.Flood() as flood:
         before = observer.received_mbyte(GUESTS[0], "wlan0")
         await asyncio.sleep(2)
         assert flood.running
