@@ -62,10 +62,6 @@ class Portal:
         """The camat signed: the request is completed. KeyError for an unknown one."""
         self.change(identifier, "completed")
 
-    def approve(self, identifier: str) -> None:
-        """The demo's word for `complete`."""
-        self.complete(identifier)
-
     def reject(self, identifier: str, why: str) -> None:
         """The kecamatan refuses the request."""
         self.change(identifier, "rejected", why)

@@ -19,7 +19,7 @@ _PRIVATE_SUFFIXES = (".localhost", ".local", ".home.arpa", ".internal", ".lan")
 
 
 def parse_listen(text: str) -> tuple[str, int]:
-    """``127.0.0.1:8480`` or ``[::1]:8480`` as address and port (0..65535: 0 takes a free one); ValueError for others."""
+    """``127.0.0.1:8480`` or ``[::1]:8480`` as address and port (0 takes a free one); ValueError for anything else."""
     found = listen_address(text)
     if found is None:
         raise ValueError(f"web.listen: {text!r} is not ADDRESS:PORT, such as 192.168.10.1:8480 or [::1]:8480")

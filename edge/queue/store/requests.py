@@ -58,12 +58,11 @@ class Requests:
         """The request with this ticket (in its canonical form), or None."""
         return self._one(conn, "ticket = ?", text)
 
-    def by_phone(self, conn: sqlite3.Connection, phone: str, *, open_only: bool = True) -> list[Request]:
-        """Requests of a phone number (E.164), the newest first, at most 500."""
-        also = f"AND state NOT IN {_CLOSED}" if open_only else ""
+    def by_phone(self, conn: sqlite3.Connection, phone: str) -> list[Request]:
+        """The open requests of a phone number (E.164), the newest first, at most 500."""
         return self._many(
             conn,
-            f"phone_digest = ? {also} ORDER BY created_at DESC, id DESC LIMIT {_LIST_MOST}",
+            f"phone_digest = ? AND state NOT IN {_CLOSED} ORDER BY created_at DESC, id DESC LIMIT {_LIST_MOST}",
             self.seal.digest(phone, "phone"),
         )
 
