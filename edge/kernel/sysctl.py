@@ -78,23 +78,36 @@ def put(settings: Iterable[Setting], run_dir: Path) -> int:
 
 
 def restore(run_dir: Path) -> int:
-    """Give back what `put` changed, except where someone else has set it since. Returns how many were given back."""
+    """Give back what `put` changed, except where someone else has set it since. Returns how many were given back.
+
+    What the kernel does not let go back yet (no privilege) stays remembered.
+    """
+    memory = _recall(run_dir)
+    left: dict[str, Changed] = {}
     restored = 0
-    for name, changed in _recall(run_dir).items():
+    for name, changed in memory.items():
         path = _ROOT / name
         try:
             if int(path.read_text()) == changed.after != changed.before:
                 path.write_text(f"{changed.before}\n")
                 restored += 1
+        except FileNotFoundError:
+            log.info("%s is gone", name)
         except OSError as error:
+            left[name] = changed
             log.info("%s stays as it is: %s", name, error.strerror)
-    (run_dir / _MEMORY).unlink(missing_ok=True)
+    if not left:
+        (run_dir / _MEMORY).unlink(missing_ok=True)
+    elif left != memory:
+        _remember(run_dir, left)
     return restored
 
 
 def _recall(run_dir: Path) -> dict[str, Changed]:
+    """What is remembered. The daemon's own user may write the file, root obeys it: so network settings alone count."""
     try:
-        return msgspec.json.decode((run_dir / _MEMORY).read_bytes(), type=dict[str, Changed])
+        memory = msgspec.json.decode((run_dir / _MEMORY).read_bytes(), type=dict[str, Changed])
+        return {name: changed for name, changed in memory.items() if name.startswith("net/") and ".." not in name}
     except FileNotFoundError:
         return {}
     except msgspec.DecodeError as error:

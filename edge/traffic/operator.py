@@ -58,13 +58,16 @@ def _observe(host: Host) -> tuple[HostState, list[Change]]:
 
 
 def teardown(config: Config) -> int:
-    """Take every trace of ours away and nothing else; returns how many things that were. CommandFailed if some stay."""
+    """Take every trace of ours away and nothing else; returns how many things that were. CommandFailed if some stay.
+
+    Forwarding ends before the table that guards it.
+    """
+    restored = sysctl.restore(Path(config.run_dir))
     try:
         with Host() as host:
             made, refused = host.apply(frozenset())
     except HostError as error:
         raise CommandFailed(f"{error}: run teardown as root") from error
-    restored = sysctl.restore(Path(config.run_dir))
     if refused:
         raise CommandFailed("these stay: " + "; ".join(str(no) for no in refused))
     return len(made) + restored

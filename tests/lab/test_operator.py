@@ -150,3 +150,12 @@ def test_without_privileges_plan_works_and_the_rest_says_what_is_missing(command
     ]
     assert "Operation not permitted" in failure
     assert failure.endswith(f"run {command} as root")
+
+
+def test_what_cannot_be_given_back_yet_stays_remembered(tmp_path: Path) -> None:
+    """A teardown without the privilege would forget the old values, and a later one as root leave ours for good."""
+    memory = tmp_path / "sysctl.json"
+    memory.write_text('{"net/netfilter/nf_conntrack_count": {"before": 1, "after": 0}}')
+    before = memory.read_text()
+    operator.teardown(settings(run_dir=str(tmp_path)))
+    assert memory.read_text() == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -41,3 +42,14 @@ def test_a_damaged_memory_is_survived(tmp_path: Path) -> None:
     (tmp_path / "sysctl.json").write_text("{")
     assert restore(tmp_path) == 0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_only_network_settings_are_given_back(tmp_path: Path) -> None:
+    """The daemon's own user could have root write a number anywhere by a line in its run_dir."""
+    victim = tmp_path / "victim"
+    victim.write_text("1\n")
+    change = {"before": 0, "after": 1}
+    memory = {str(victim): change, f"net/../../..{victim}": change}
+    (tmp_path / "sysctl.json").write_text(json.dumps(memory))
+    assert restore(tmp_path) == 0
+    assert victim.read_text() == "1\n"
