@@ -118,18 +118,6 @@ def read_timestamp(octets: bytes) -> str:
     return moment.isoformat()
 
 
-def write_timestamp(moment: datetime) -> bytes:
-    """A service centre time stamp; the zone is rounded to quarters of an hour. ValueError without a zone."""
-    zone = moment.utcoffset()
-    if zone is None:
-        raise ValueError("a time stamp needs its zone")
-    quarters = round(zone.total_seconds() / 900)
-    values = (moment.year % 100, moment.month, moment.day, moment.hour, moment.minute, moment.second, abs(quarters))
-    octets = bytearray(value // 10 | (value % 10) << 4 for value in values)
-    octets[6] |= 8 if quarters < 0 else 0
-    return bytes(octets)
-
-
 def alphabet_of(coding: int) -> Alphabet:
     """The alphabet of a data coding scheme (TS 23.038 clause 4); reserved ones read as GSM 7 bit, as it demands."""
     group = coding >> 4

@@ -7,7 +7,6 @@ contradicts itself is a `PduError`; nothing is guessed.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from edge.modem.concat import Concat, Piece
 from edge.modem.fields import (
@@ -18,14 +17,13 @@ from edge.modem.fields import (
     read_address,
     read_timestamp,
     write_address,
-    write_timestamp,
 )
 from edge.modem.userdata import read_user_data, write_user_data
 
-__all__ = ["Address", "Deliver", "PduError", "StatusReport", "Submit", "decode", "encode_deliver", "encode_submit"]
+__all__ = ["Address", "Deliver", "PduError", "StatusReport", "Submit", "decode", "encode_submit"]
 
 _DELIVER, _SUBMIT, _STATUS_REPORT = 0, 1, 2
-_REJECT_DUPLICATES, _RELATIVE_VALIDITY, _REPORT, _HEADER = 0x04, 0x10, 0x20, 0x40
+_RELATIVE_VALIDITY, _REPORT, _HEADER = 0x10, 0x20, 0x40
 _VALIDITY_OCTETS = (0, 7, 1, 7)  # by TP-VPF: none, enhanced, relative, absolute
 _UCS2 = 0x08
 _THREE_DAYS = 0xA9  # relative validity: (166 + days)
@@ -52,7 +50,6 @@ class Submit:
     reference: int
     concat: Concat | None
     report: bool
-    reject_duplicates: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +104,7 @@ def _read_submit(reader: Reader, first: int) -> Submit:
     alphabet = alphabet_of(reader.octet("data coding"))
     reader.take(_VALIDITY_OCTETS[(first >> 3) & 3], "validity")
     data = read_user_data(reader, alphabet, has_header=bool(first & _HEADER))
-    return Submit(recipient, data.text, reference, data.concat, bool(first & _REPORT), bool(first & _REJECT_DUPLICATES))
+    return Submit(recipient, data.text, reference, data.concat, bool(first & _REPORT))
 
 
 def _read_report(reader: Reader) -> StatusReport:
@@ -125,23 +122,11 @@ def _delivered(status: int) -> bool | None:
     return None if status < 0x40 else False
 
 
-def encode_submit(
-    recipient: Address, piece: Piece, *, reference: int = 0, report: bool = True, reject_duplicates: bool = False
-) -> tuple[str, int]:
+def encode_submit(recipient: Address, piece: Piece, *, reference: int = 0, report: bool = True) -> tuple[str, int]:
     """The hexadecimal line for AT+CMGS and its argument, the octets of the TPDU; valid three days, SIM's own centre."""
     first = _SUBMIT | _RELATIVE_VALIDITY
     first |= (_REPORT if report else 0) | (_HEADER if piece.concat else 0)
-    first |= _REJECT_DUPLICATES if reject_duplicates else 0
     coding = _UCS2 if piece.unicode else 0
     head = bytes((first, reference)) + write_address(recipient) + bytes((0, coding, _THREE_DAYS))
     tpdu = head + write_user_data(piece)
-    return "00" + tpdu.hex().upper(), len(tpdu)
-
-
-def encode_deliver(sender: Address, piece: Piece, moment: datetime) -> tuple[str, int]:
-    """A DELIVER as a modem lists it (without a service centre), and the octets of the TPDU."""
-    first = _DELIVER | 0x04 | (_HEADER if piece.concat else 0)
-    coding = _UCS2 if piece.unicode else 0
-    tpdu = bytes((first,)) + write_address(sender) + bytes((0, coding)) + write_timestamp(moment)
-    tpdu += write_user_data(piece)
     return "00" + tpdu.hex().upper(), len(tpdu)

@@ -14,8 +14,8 @@ from edge.modem.fields import (
     read_address,
     read_timestamp,
     write_address,
-    write_timestamp,
 )
+from tests.unit.modem.deliver import write_timestamp
 
 
 def address(hexadecimal: str) -> Address:

@@ -15,9 +15,9 @@ from edge.modem.pdu import (
     StatusReport,
     Submit,
     decode,
-    encode_deliver,
     encode_submit,
 )
+from tests.unit.modem.deliver import encode_deliver
 from tests.unit.modem.test_gsm7 import texts
 from tests.unit.modem.test_ucs2 import no_stand_ins
 
@@ -44,7 +44,7 @@ HOW = "07911326040000F0040B911346610089F60000208062917314080CC8F71D14969741F977F
         ),
         (
             "0011000B916407281553F80000AA0AE8329BFD4697D9EC37",
-            Submit(Address("+46708251358"), "hellohello", 0, None, False, False),
+            Submit(Address("+46708251358"), "hellohello", 0, None, False),
         ),
         (
             "0006070B911326880736F4111011719551401110117195714000",
@@ -128,14 +128,6 @@ def test_contradictions_are_errors(line: str, length: int | None, why: str) -> N
     """A contradictory PDU would be guessed."""
     with pytest.raises(PduError, match=why):
         decode(line, length=length)
-
-
-def test_flags_of_a_second_try() -> None:
-    """A service centre could not reject the twin of an uncertain message."""
-    line, _ = encode_submit(Address("+628123"), Piece("x", False, None), reference=5, reject_duplicates=True)
-    message = decode(line)
-    assert isinstance(message, Submit)
-    assert message.reject_duplicates
 
 
 def test_a_wide_reference_is_understood() -> None:
