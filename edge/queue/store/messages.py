@@ -146,7 +146,7 @@ class Messages:
             "SELECT 1 FROM inbound WHERE sender_digest = ? AND text_digest = ? AND id < ? "
             "AND received_at BETWEEN ? AND ?",
             (
-                self._phone(inbound.sender),
+                self._seal.phone(inbound.sender),
                 self._seal.digest(inbound.text, "text"),
                 inbound.id,
                 inbound.received_at - within_s,
@@ -157,7 +157,7 @@ class Messages:
 
     def contacts(self, conn: sqlite3.Connection, sender: str, *, before: int, now: float) -> Contacts:
         """What limits need to know of a number."""
-        digest = self._phone(sender)
+        digest = self._seal.phone(sender)
         day, hour = now - DAY_S, now - HOUR_S
         hourly, daily, filed = conn.execute(
             "SELECT count(*) FILTER (WHERE received_at > ?), count(*), count(*) FILTER (WHERE outcome = 'RECEIVED') "
@@ -181,9 +181,6 @@ class Messages:
             (inbound, kind, ticket, now),
         )
 
-    def _phone(self, number: str) -> bytes:
-        return self._seal.digest(number, "phone")
-
     def _pack(self, part: Part) -> bytes:
         content = {
             "modem": part.modem,
@@ -195,7 +192,7 @@ class Messages:
         return self._seal.seal(json.dumps(content), "inbound_part")
 
     def _add_inbound(self, conn: sqlite3.Connection, part: Part, text: str, *, now: float) -> int:
-        digest = self._phone(part.sender)
+        digest = self._seal.phone(part.sender)
         row = conn.execute(
             "INSERT INTO inbound (modem, sender, sender_digest, alphanumeric, text, text_digest, timestamp,"
             " received_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",

@@ -71,7 +71,7 @@ class Outgoing:
         stranger: bool = False,
     ) -> int:
         """Write a message to send (`code` is its template's) and return its id."""
-        digest = self._phone(number)
+        digest = self._seal.phone(number)
         row = conn.execute(
             "INSERT INTO outgoing (kind, code, priority, number, number_digest, text, stranger, request, inbound,"
             " created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
@@ -165,12 +165,9 @@ class Outgoing:
         row = conn.execute(
             "UPDATE outgoing SET delivered = ? WHERE id = (SELECT id FROM outgoing WHERE number_digest = ? "
             "AND delivered IS NULL AND ' ' || tp_mr || ' ' LIKE ? ORDER BY id DESC LIMIT 1) RETURNING id",
-            (delivered, self._phone(number), f"% {int(reference)} %"),
+            (delivered, self._seal.phone(number), f"% {int(reference)} %"),
         ).fetchone()
         return row is not None
-
-    def _phone(self, number: str) -> bytes:
-        return self._seal.digest(number, "phone")
 
 
 def _context(digest: bytes) -> str:

@@ -39,8 +39,8 @@ class Requests:
             (
                 *(request.id, request.ticket, request.letter, request.source, request.state, request.version),
                 self.seal.seal(json.dumps({field: getattr(request, field) for field in _PERSON}), _context(request.id)),
-                self._digest(request.nik, "nik"),
-                self._digest(request.phone, "phone"),
+                self.seal.digest(request.nik, "nik") if request.nik else None,
+                self.seal.phone(request.phone) if request.phone else None,
                 *(request.rt, request.rw, " ".join(request.flags), " ".join(request.missing), now, now),
             ),
         )
@@ -63,7 +63,7 @@ class Requests:
         return self._many(
             conn,
             f"phone_digest = ? AND state NOT IN {_CLOSED} ORDER BY created_at DESC, id DESC LIMIT {_LIST_MOST}",
-            self.seal.digest(phone, "phone"),
+            self.seal.phone(phone),
         )
 
     def open_twin(self, conn: sqlite3.Connection, nik: str, letter: str) -> Request | None:
@@ -153,9 +153,6 @@ class Requests:
             "INSERT INTO transition (request, from_state, to_state, actor, why, at) VALUES (?, ?, ?, ?, ?, ?)",
             (request, before, after, by, sealed, now),
         )
-
-    def _digest(self, value: str, context: str) -> bytes | None:
-        return self.seal.digest(value, context) if value else None
 
     def _must(self, conn: sqlite3.Connection, identifier: str) -> Request:
         found = self.get(conn, identifier)

@@ -25,18 +25,18 @@ class Drafts:
     def get(self, conn: sqlite3.Connection, phone: str) -> tuple[dict[str, Any], float] | None:
         """The fields of a number's unfinished request and when it was last added to."""
         row = conn.execute(
-            "SELECT content, created_at FROM draft WHERE phone_digest = ?", (self._phone(phone),)
+            "SELECT content, created_at FROM draft WHERE phone_digest = ?", (self._seal.phone(phone),)
         ).fetchone()
         return None if row is None else (json.loads(self._seal.open(row[0], "draft"))["fields"], row[1])
 
     def keep(self, conn: sqlite3.Connection, phone: str, fields: Mapping[str, object], *, now: float) -> None:
         """Write a number's unfinished request over the one it had."""
         content = self._seal.seal(json.dumps({"phone": phone, "fields": dict(fields)}), "draft")
-        conn.execute("INSERT OR REPLACE INTO draft VALUES (?, ?, ?)", (self._phone(phone), content, now))
+        conn.execute("INSERT OR REPLACE INTO draft VALUES (?, ?, ?)", (self._seal.phone(phone), content, now))
 
     def drop(self, conn: sqlite3.Connection, phone: str) -> None:
         """Forget a number's unfinished request."""
-        conn.execute("DELETE FROM draft WHERE phone_digest = ?", (self._phone(phone),))
+        conn.execute("DELETE FROM draft WHERE phone_digest = ?", (self._seal.phone(phone),))
 
     def take_expired(self, conn: sqlite3.Connection, *, now: float, limit: int) -> list[tuple[str, dict[str, Any]]]:
         """Remove drafts older than a day; their numbers and fields."""
@@ -48,9 +48,6 @@ class Drafts:
         found = [json.loads(self._seal.open(row[0], "draft")) for row in rows]
         return [(draft["phone"], draft["fields"]) for draft in found]
 
-    def _phone(self, number: str) -> bytes:
-        return self._seal.digest(number, "phone")
-
 
 class Stops:
     """Numbers that want no notifications."""
@@ -60,16 +57,15 @@ class Stops:
 
     def add(self, conn: sqlite3.Connection, phone: str, *, now: float) -> None:
         """Send this number no more notifications."""
-        conn.execute("INSERT OR IGNORE INTO notification_stop VALUES (?, ?)", (self._phone(phone), now))
+        conn.execute("INSERT OR IGNORE INTO notification_stop VALUES (?, ?)", (self._seal.phone(phone), now))
 
     def remove(self, conn: sqlite3.Connection, phone: str) -> None:
         """Send this number notifications again."""
-        conn.execute("DELETE FROM notification_stop WHERE phone_digest = ?", (self._phone(phone),))
+        conn.execute("DELETE FROM notification_stop WHERE phone_digest = ?", (self._seal.phone(phone),))
 
     def holds(self, conn: sqlite3.Connection, phone: str) -> bool:
         """Whether this number wants no notifications."""
-        row = conn.execute("SELECT 1 FROM notification_stop WHERE phone_digest = ?", (self._phone(phone),)).fetchone()
+        row = conn.execute(
+            "SELECT 1 FROM notification_stop WHERE phone_digest = ?", (self._seal.phone(phone),)
+        ).fetchone()
         return row is not None
-
-    def _phone(self, number: str) -> bytes:
-        return self._seal.digest(number, "phone")

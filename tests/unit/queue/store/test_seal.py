@@ -57,3 +57,10 @@ def test_a_short_key_is_a_clear_sentence() -> None:
     """A truncated credential weakens every row in silence."""
     with pytest.raises(ValueError, match="store-key is 16 bytes: 32 are needed"):
         Seal(bytes(16))
+
+
+def test_a_number_is_found_by_one_digest_and_never_by_a_niks() -> None:
+    """A limit would not see the replies that another table holds, or a NIK be taken for a number."""
+    assert SEAL.phone("+6281234567001") == SEAL.phone("+6281234567001") != SEAL.phone("+6281234567002")
+    assert SEAL.phone("3510152306089909") != SEAL.digest("3510152306089909", "nik")
+    assert SEAL.phone("+6281234567001") != OTHER.phone("+6281234567001")
