@@ -8,6 +8,9 @@ from __future__ import annotations
 import asyncio
 
 _TIMEOUT_S = 5.0
+_NONE = "0 flow entries"
+_GONE = "such conntrack doesn't exist"  # one ended by itself between listing and deleting: conntrack stops short there
+_TRIES = 20
 
 
 class ConntrackFailed(Exception):
@@ -17,10 +20,16 @@ class ConntrackFailed(Exception):
 async def forget(mark: int, mask: int, *, ipv6: bool = False) -> None:
     """Delete the connections whose mark is `mark` under `mask`; finding none is no error."""
     for family in ("ipv4", "ipv6") if ipv6 else ("ipv4",):
-        await _delete(family, f"{mark:#x}/{mask:#x}")
+        for _ in range(_TRIES):
+            words = await _delete(family, f"{mark:#x}/{mask:#x}")
+            if _GONE not in words:
+                break
+        if words and _NONE not in words:
+            raise ConntrackFailed(words)
 
 
-async def _delete(family: str, mark: str) -> None:
+async def _delete(family: str, mark: str) -> str:
+    """What conntrack complained of; "" where it did all."""
     try:
         process = await asyncio.create_subprocess_exec(
             "conntrack",
@@ -44,6 +53,6 @@ async def _delete(family: str, mark: str) -> None:
         if process.returncode is None:
             process.kill()
             await process.wait()
-    words = complaint.decode(errors="replace").strip()
-    if process.returncode and "0 flow entries" not in words:
-        raise ConntrackFailed(words or f"conntrack ended with {process.returncode}")
+    if not process.returncode:
+        return ""
+    return complaint.decode(errors="replace").strip() or f"conntrack ended with {process.returncode}"

@@ -62,6 +62,7 @@ class Controller:
         self._service_active = False
         self._sample_at = 0.0
         self._refused: dict[str, str] = {}
+        self._left: set[tuple[str, str]] = set()
         self._forbidden: set[Scope] = set()
 
     def judged(self, verdict: Verdict) -> None:
@@ -109,11 +110,14 @@ class Controller:
             self._altered |= SCOPES
             self._sweep_at = now + SWEEP_S
             self._check_at = now
+            if self._left:
+                await self._forget()
         if now >= self._sample_at:
             self._sample(now)
         if moved:
             await self._apply(door, "routing")
-            await self._forget(moved, before)
+            self._left |= {(name, left) for name in moved if (left := before[name].uplink) is not None}
+            await self._forget()
             self._say(moved, before)
         elif self._altered and now >= self._check_at:
             scope = next(scope for scope in _IN_ORDER if scope in self._altered)
@@ -216,15 +220,15 @@ class Controller:
     def _try_again(self) -> None:
         self._sweep_at = min(self._sweep_at, self._clock.monotonic() + RETRY_S)
 
-    async def _forget(self, moved: list[str], before: Assignment) -> None:
+    async def _forget(self) -> None:
         """Forget the moved classes' connections, which would stay on the old uplink's address for ever."""
         numbers = {uplink.name: number for number, uplink in enumerate(self._config.uplink, 1)}
         six = any(uplink.gateway6 for uplink in self._config.uplink)
+        self._left -= {(name, uplink) for name in CLASSES if (uplink := self.assignment[name].uplink) is not None}
         try:
-            for name in moved:
-                left = before[name].uplink
-                if left is not None:
-                    await forget(uplink_mark(numbers[left]) | class_mark(name), MASK, ipv6=six)
+            for name, uplink in sorted(self._left):
+                await forget(uplink_mark(numbers[uplink]) | class_mark(name), MASK, ipv6=six)
+                self._left.discard((name, uplink))
             self._accept("connections")
         except ConntrackFailed as error:
             self._refuse("connections", str(error))

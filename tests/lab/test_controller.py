@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -108,6 +109,22 @@ async def test_only_the_moved_class_loses_its_connections() -> None:
             after = sh("conntrack -L -d " + INTERNET)
             assert "mark=1114112" not in after
             assert "mark=1179648" in after
+
+
+async def test_connections_that_could_not_be_forgotten_are_tried_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The page would tell the office to call for help until the next switch, and calls would hang till their end."""
+    stub = tmp_path / "conntrack"
+    stub.write_text("#!/bin/sh\necho no memory >&2\nexit 1\n")
+    stub.chmod(0o755)
+    async with steering() as scene:
+        scene.all_up()
+        with monkeypatch.context() as broken:
+            broken.setenv("PATH", str(tmp_path), prepend=":")
+            scene.judge("pde", "down", "no-reply")
+            await scene.until(lambda: ("network-apply", "") in scene.raised())
+        await scene.until(lambda: ("network-apply", "") not in scene.raised(), within_s=8)
 
 
 async def test_an_established_connection_does_not_hang_on_the_dead_uplink() -> None:

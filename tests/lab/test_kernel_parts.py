@@ -6,6 +6,7 @@ import asyncio
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -105,6 +106,21 @@ async def test_conntrack_that_fails_says_so(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(ConntrackFailed, match="install the package conntrack"):
         await forget(0x110000, 0xFF0000)
+
+
+async def test_a_connection_that_ends_while_it_is_forgotten_is_no_error(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """conntrack stops at a connection that ended by itself: those behind it must be forgotten all the same."""
+    stub = tmp_path / "conntrack"
+    stub.write_text(
+        f"#!/bin/sh\necho again >>{tmp_path}/runs\n[ $(wc -l <{tmp_path}/runs) -lt 3 ] || exit 0\n"
+        'echo "conntrack v1.4.7 (conntrack-tools): Operation failed: such conntrack doesn\'t exist" >&2\nexit 1\n'
+    )
+    stub.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    await forget(0x110000, 0xFF0000)
+    assert (tmp_path / "runs").read_text().count("again") == 3
 
 
 @pytest.mark.parametrize(
