@@ -145,6 +145,13 @@ _DECLARED = (
         "the database failed its check; the damaged file was set aside and a new one is in use",
     ),
     Condition(
+        "store-unavailable",
+        "error",
+        "Penyimpanan data tidak bisa dibuka",
+        "Hubungi Dishubkominfo segera.",
+        "the database cannot be opened: no SMS, desk or page, but the network is steered; tried every five seconds",
+    ),
+    Condition(
         "store-full",
         "error",
         "Penyimpanan penuh",

@@ -25,7 +25,7 @@ from edge.monitor.watcher import Watcher
 from edge.queue.desk import Desk
 from edge.queue.forwarder import Forwarder
 from edge.queue.sink import KINDS
-from edge.queue.store.database import Store
+from edge.queue.store.database import Store, StoreError
 from edge.queue.store.messages import Messages
 from edge.queue.store.requests import Requests
 from edge.queue.store.seal import Seal
@@ -41,6 +41,7 @@ log = logging.getLogger("edge")
 Running = dict[str, Callable[[], Awaitable[None]]]
 
 CLOCK_CHECK_S = 30.0
+STORE_RETRY_S = 5.0
 
 
 class Generation:
@@ -60,14 +61,16 @@ class Generation:
         self._safe = safe
         self._group = asyncio.TaskGroup()
         self._tasks: list[asyncio.Task[None]] = []
+        self._store: Store | None = None
+        self._serving = asyncio.Event()
         self._driver: Driver | None = None
         self._forwarder: Forwarder | None = None
+        self._metrics = Metrics(lambda: self._views.snapshot())
 
     async def __aenter__(self) -> Self:
-        self._store = await self._open_store()
+        """Start the network, which needs no store, and beside it whatever keeps and carries requests."""
         await self._group.__aenter__()
-        for name, part in self._build().items():
-            self._start(name, part)
+        self._start(self._build_network() | {"clock": self._watch_clock, "service": self._serve})
         return self
 
     async def __aexit__(
@@ -78,29 +81,46 @@ class Generation:
         try:
             await self._group.__aexit__(kind, error, trace)
         finally:
-            await self._store.close()
+            if self._store:
+                await self._store.close()
 
     async def listening(self) -> None:
         """Return once the host's network state was looked at and the pages can be opened, or after two seconds."""
         try:
             async with asyncio.timeout(2):
                 await self._controller.settled.wait()
-                await self._server.started.wait()
+                await self._serving.wait()
         except TimeoutError:
             log.info("starting: some parts still wait for their devices or addresses")
 
-    def _start(self, name: str, part: Callable[[], Awaitable[None]]) -> None:
-        work = keep(name, part, announce=self._announce, health=self._health)
-        self._tasks.append(self._group.create_task(work, name=name))
+    def _start(self, parts: Running) -> None:
+        for name, part in parts.items():
+            work = keep(name, part, announce=self._announce, health=self._health)
+            self._tasks.append(self._group.create_task(work, name=name))
 
-    async def _open_store(self) -> Store:
-        settings = self._config.store
-        path = Path(self._config.state_dir) / settings.path
-        store = await Store.open(path, max_mbyte=settings.max_mbyte, group_commit_ms=settings.group_commit_ms)
+    async def _serve(self) -> None:
+        """Open the store, start the parts that need it, and return once the pages can be opened."""
+        store = self._store = await self._open_store()
         if store.set_aside:
             self._health.raise_("store-corrupt", f"the damaged file is {store.set_aside}")
         store.on_full(self._tell_full)
-        return store
+        self._start(self._build_service(store))
+        await self._server.started.wait()
+        self._serving.set()
+
+    async def _open_store(self) -> Store:
+        """The open store; while it cannot be opened (a card that went read-only), the network is steered anyway."""
+        settings = self._config.store
+        path = Path(self._config.state_dir) / settings.path
+        while True:
+            try:
+                store = await Store.open(path, max_mbyte=settings.max_mbyte, group_commit_ms=settings.group_commit_ms)
+            except StoreError as error:
+                self._health.raise_("store-unavailable", str(error))
+                await asyncio.sleep(STORE_RETRY_S)
+            else:
+                self._health.clear("store-unavailable")
+                return store
 
     def _tell_full(self, full: bool) -> None:
         if full:
@@ -108,26 +128,22 @@ class Generation:
         else:
             self._health.clear("store-full")
 
-    def _build(self) -> Running:
-        """Every part by name; facts flow from the first to the last."""
+    def _build_service(self, store: Store) -> Running:
+        """The parts that keep and carry requests, by name; facts flow from the first to the last."""
         requests = Requests(Seal(self._secrets.store_key))
         messages = Messages(requests.seal)
-        parts = self._build_sms(requests, messages)
-        parts |= self._build_network()
-        parts["web"] = self._build_web(requests, messages).run
-        parts["clock"] = self._watch_clock
+        parts = self._build_sms(store, requests, messages)
+        parts["web"] = self._build_web(store, requests, messages).run
         return parts
 
-    def _build_sms(self, requests: Requests, messages: Messages) -> Running:
+    def _build_sms(self, store: Store, requests: Requests, messages: Messages) -> Running:
         config, clock = self._config, self._clock
         parts: Running = {}
-        center = Center(
-            self._store, requests, messages, config.village, config.sms, clock=clock, announce=self._announce
-        )
+        center = Center(store, requests, messages, config.village, config.sms, clock=clock, announce=self._announce)
         parts["sms"] = center.run
         if config.modem:
             mailbox = StoreMailbox(
-                self._store,
+                store,
                 messages,
                 config.sms,
                 clock=clock,
@@ -146,7 +162,7 @@ class Generation:
         if config.upstream:
             make_sink = KINDS[config.upstream.sink]()
             self._forwarder = Forwarder(
-                self._store,
+                store,
                 requests,
                 make_sink(config.upstream, code=config.village.code, key=self._secrets.portal_key),
                 config.upstream,
@@ -180,11 +196,11 @@ class Generation:
             parts[f"monitor {watcher.verdict.uplink}"] = watcher.run
         return parts
 
-    def _build_web(self, requests: Requests, messages: Messages) -> Server:
+    def _build_web(self, store: Store, requests: Requests, messages: Messages) -> Server:
         config = self._config
-        views = Views(
+        self._views = views = Views(
             config,
-            self._store,
+            store,
             requests,
             messages,
             clock=self._clock,
@@ -194,23 +210,21 @@ class Generation:
             driver=self._driver,
             forwarder=self._forwarder,
         )
-        self._metrics = metrics = Metrics(views.snapshot)
-
-        async def scrape() -> bytes:
-            await views.refresh()
-            return metrics.render()
-
         self._server = Server(
             config.web,
             allow=(*config.classes.service.networks, *config.policy.management),
-            desk=Desk(self._store, requests, missing=letters.missing, clock=self._clock, announce=self._announce),
+            desk=Desk(store, requests, missing=letters.missing, clock=self._clock, announce=self._announce),
             desk_key=self._secrets.desk_key,
             overview=views.overview,
-            metrics=scrape,
+            metrics=self._scrape,
             health=self._health,
             village=config.village,
         )
         return self._server
+
+    async def _scrape(self) -> bytes:
+        await self._views.refresh()
+        return self._metrics.render()
 
     def _judged(self, verdict: Verdict) -> None:
         """An uplink's verdict changed: move traffic, and where one has come back, send what waits."""

@@ -176,6 +176,25 @@ async def test_the_start_after_three_kills_is_safe(office: Office) -> None:
         await until(lambda: holds(office, "safe-mode"), what="safe-mode")
 
 
+async def test_a_store_that_cannot_be_opened_leaves_the_network_steered(office: Office) -> None:
+    """A card that went read-only would take the village's internet with it."""
+    state = office.directory / "state"
+    state.rmdir()
+    state.touch()
+
+    async def logged(words: str) -> bool:
+        return words in office.log.read_text(encoding="utf-8")
+
+    daemon = await office.daemon()
+    await until(lambda: logged("store-unavailable"), what="the condition")
+    await until(lambda: logged("uplink pde is down"), what="a verdict")
+    state.unlink()
+    state.mkdir()
+    await until(office.healthy, what="the pages")
+    daemon.terminate()
+    assert await asyncio.wait_for(daemon.wait(), 10) == 0
+
+
 async def test_a_damaged_store_is_set_aside_and_said(office: Office) -> None:
     """A broken card must not keep the office from taking new requests."""
     async with office.running():
