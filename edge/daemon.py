@@ -44,6 +44,7 @@ def main(path: Path) -> int:
         return _refuse(f"{error}; stop it first", exits.ALREADY_RUNNING)
     except OSError as error:
         return _refuse(f"{error}; give this user a run_dir and a state_dir it may write", exits.FAILED)
+    gc.freeze()  # what was imported stays for good: no later collection need look at it
     daemon = Daemon(path, config, secrets, instance)
     failures: list[str] = []
     try:

@@ -85,10 +85,10 @@ class Generation:
                 await self._store.close()
 
     async def listening(self) -> None:
-        """Return once the host's network state was looked at and the pages can be opened, or after two seconds."""
+        """Return once traffic is steered and guests are kept in, and the pages open; or after two seconds."""
         try:
             async with asyncio.timeout(2):
-                await self._controller.settled.wait()
+                await self._controller.guarding.wait()
                 await self._serving.wait()
         except TimeoutError:
             log.info("starting: some parts still wait for their devices or addresses")

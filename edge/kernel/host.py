@@ -72,9 +72,8 @@ class Host:
             found.append(table)
         if "shaping" in wanted:
             found += qdisc.observe(self._ip, names)
-        state = frozenset(found)
-        gc.collect()  # decoded netlink messages hold each other in cycles: left to pile up, they grow the heap by 2 MB
-        return state
+            gc.collect()  # a hundred decoded messages hold each other in cycles; left to pile up they cost 2 MB
+        return frozenset(found)
 
     def apply(self, desired: HostState, scopes: Iterable[Scope] = SCOPES) -> tuple[list[Change], list[Refused]]:
         """Bring `scopes` to `desired`; returns the changes made and those the kernel refused.

@@ -40,13 +40,14 @@ class Controller:
     """Steers the classes of traffic over the uplinks of `config` and keeps the host in the wanted state.
 
     With `safe` it decides nothing: the assignment that stands is kept, and guests are denied. In mode beside it
-    decides and announces but writes nothing. `settled` is set once the host was brought to its state the first time,
-    or could not be.
+    decides and announces but writes nothing. `guarding` is set once routes and the nftables table were brought to
+    their state the first time, or could not be, and `settled` when the shaping trees were too.
     """
 
     def __init__(self, config: Config, *, clock: Clock, announce: Announce, health: Health, safe: bool = False) -> None:
         self.assignment: Assignment = NOTHING
         self.leaf = ""
+        self.guarding = asyncio.Event()
         self.settled = asyncio.Event()
         self._config = config
         self._clock = clock
@@ -80,11 +81,14 @@ class Controller:
                 await self._adopt(door)
                 while True:
                     await self._turn(door)
+                    if self._altered <= {"shaping"}:
+                        self.guarding.set()
                     if not self._altered:
                         self.settled.set()
                     await self._until_needed()
 
     async def _advise(self) -> None:
+        self.guarding.set()
         self.settled.set()
         while True:
             before, moved = self._take(self._decide())

@@ -208,5 +208,5 @@ def kernel_state() -> dict[str, str]:
         "classes": "".join(sh(f"tc class show dev {link}") for link in links),
         "filters": "".join(sh(f"tc filter show dev {link} egress", check=False) for link in links),
         "links": " ".join(links),
-        "nftables": sh("nft list ruleset"),
+        "nftables": re.sub(r"\n\t*elements = \{[^}]*\}", "", sh("nft list ruleset")),
     }
