@@ -6,8 +6,10 @@ No message repeats what was sent: a NIK in the wrong field must not come back in
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import msgspec
+from msgspec.structs import FieldInfo
 
 from edge.queue.desk import NewRequest
 from edge.sms.identity import is_kk, is_womans, read_nik
@@ -25,8 +27,9 @@ RULES = {
     "purpose": "empty, or at most 200 characters on one line",
 }
 _NAME = re.compile(r"[^\W\d_](?:[^\W\d_]|[ .,'’\-])+")
-_FIELD = re.compile(r"\$\.([a-z]+)`$|required field `([a-z]+)`$|^([a-z]+): ")
 _decoder = msgspec.json.Decoder(NewRequest)
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_raw_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class Malformed(Exception):
@@ -45,36 +48,60 @@ def read(body: bytes) -> NewRequest:
     """The request in `body`. Raises `Malformed` or `Unfit`."""
     try:
         new = _decoder.decode(body)
-    except msgspec.ValidationError as error:
-        raise Unfit((_misfit(str(error)),)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except msgspec.ValidationError:
+        raise Unfit(_misfits(body)) from None
+    except _UNREADABLE as error:
         raise Malformed(_where(error)) from None
-    wrong = [field for field, fits in _judged(new).items() if not fits]
+    wrong = [field for field in RULES if not _real(field, getattr(new, field))]
     if wrong:
         raise Unfit(tuple(FieldError(field, f"must be {RULES[field]}") for field in wrong))
     return new
 
 
-def _judged(new: NewRequest) -> dict[str, bool]:
+def _real(field: str, value: Any) -> bool:
     """What the types cannot say: whether the numbers are real ones and the words printable."""
-    return {
-        "letter": new.letter in LETTERS,
-        "nik": new.nik == "" or read_nik(new.nik).value == new.nik,
-        "name": bool(_NAME.fullmatch(new.name)),
-        "kk": new.kk == "" or (is_kk(new.kk) and not is_womans(new.kk)),
-        "phone": new.phone.isprintable(),
-        "purpose": new.purpose.isprintable(),
-    }
+    match field:
+        case "letter":
+            return value in LETTERS
+        case "nik":
+            return bool(value == "" or read_nik(value).value == value)
+        case "name":
+            return bool(_NAME.fullmatch(value))
+        case "kk":
+            return value == "" or (is_kk(value) and not is_womans(value))
+        case "phone" | "purpose":
+            return bool(value.isprintable())
+    return True
 
 
-def _misfit(message: str) -> FieldError:
-    found = _FIELD.search(message)
-    field = next(filter(None, found.groups()), "") if found else ""
-    if field in RULES:
-        return FieldError(field, f"must be {RULES[field]}")
-    if "unknown field" in message:
-        return FieldError("", f"holds an unknown field; allowed are {', '.join(RULES)}")
-    return FieldError("", "must be one JSON object")
+def _misfits(body: bytes) -> tuple[FieldError, ...]:
+    """Everything that is wrong with a body whose types do not fit, field by field."""
+    try:
+        given = _raw_decoder.decode(body)
+    except _UNREADABLE:
+        return (FieldError("", "must be one JSON object"),)
+    wrong = [
+        field.name
+        for field in msgspec.structs.fields(NewRequest)
+        if not (_fits(field, given[field.name]) if field.name in given else not field.required)
+    ]
+    if not {"letter", "nik"} & set(wrong) and _lacks_nik(given):
+        wrong.append("nik")
+    errors = [FieldError(field, f"must be {RULES[field]}") for field in wrong]
+    if given.keys() - RULES.keys():
+        errors.append(FieldError("", f"holds an unknown field; allowed are {', '.join(RULES)}"))
+    return tuple(errors)
+
+
+def _lacks_nik(given: dict[str, msgspec.Raw]) -> bool:
+    return not msgspec.json.decode(given["nik"]) and msgspec.json.decode(given["letter"]) != "LAHIR"
+
+
+def _fits(field: FieldInfo, raw: msgspec.Raw) -> bool:
+    try:
+        return _real(field.name, msgspec.json.decode(raw, type=field.type))
+    except _UNREADABLE:
+        return False
 
 
 def _where(error: Exception) -> str:

@@ -104,6 +104,14 @@ def test_all_wrong_values_are_named_at_once() -> None:
     assert [error.field for error in refused.value.errors] == ["letter", "nik", "name", "kk"]
 
 
+def test_wrong_types_hide_no_other_mistake() -> None:
+    """The desk would correct a type, only to be refused for the next field."""
+    body = {"nik": 35, "name": "444", "kk": "3510054107859902", "phone": "0812", "rt": 0, SECRET: 1}
+    with pytest.raises(form.Unfit) as refused:
+        form.read(msgspec.json.encode(body))
+    assert [error.field for error in refused.value.errors] == ["letter", "nik", "name", "kk", "phone", "rt", ""]
+
+
 @pytest.mark.parametrize("body", [b"[]", b"null", b'"x"', b"7"])
 def test_other_json_is_unfit(body: bytes) -> None:
     """A body that is JSON but no object would be taken for a request."""
