@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from edge import config, step
 from edge.events import Event, RequestAccepted, SmsHandled
-from edge.queue.lifecycle import IllegalTransition
+from edge.queue.lifecycle import CLOSED, IllegalTransition
 from edge.queue.request import Request, uuid7
 from edge.queue.store.messages import Contacts, Inbound, Messages
 from edge.queue.store.outgoing import DAY_S
@@ -230,7 +230,8 @@ class Handling:
             "state": replies.STATES.get(request.state, request.state),
             "n": max(0, int((now - request.updated_at) // DAY_S)),
         }
-        return Reply("STATUS", fill, request.id)
+        closed = "STATUS_READY" if request.state == "completed" else "STATUS_CLOSED"
+        return Reply(closed if request.state in CLOSED else "STATUS", fill, request.id)
 
     def _which(self, own: list[Request]) -> Reply:
         listed = ", ".join(request.ticket for request in own[:_OPEN_MOST])

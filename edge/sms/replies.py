@@ -44,6 +44,10 @@ TEMPLATES: Mapping[str, str] = MappingProxyType(
         "WHICH_LETTER": "Jenis surat belum kami kenali. Pilih: " + LETTER_LIST + ". Balas: JENIS NIK NAMA.",
         "HELP": "Ajukan surat: JENIS NIK NAMA. JENIS: " + LETTER_LIST + ". Cek: STATUS. Layanan gratis.",
         "STATUS": "{ticket} {letter}: {state} sejak {n} hari lalu. Kami kabari bila selesai.",
+        "STATUS_READY": "{ticket} {letter}: {state} sejak {n} hari lalu. "
+        "Silakan ambil di kantor desa pada jam kerja, bawa KTP.",
+        "STATUS_CLOSED": "{ticket} {letter}: {state} sejak {n} hari lalu. "
+        "Bila ada pertanyaan, silakan ke kantor desa pada jam kerja.",
         "NOTHING_OPEN": "Belum ada permohonan aktif dari HP ini. Untuk mengajukan balas: JENIS NIK NAMA. "
         "Bantuan: balas INFO.",
         "NO_SUCH_TICKET": "Tiket {ticket} tidak ditemukan untuk HP ini. Cek lagi tulisannya atau datang ke kantor desa "
@@ -137,7 +141,7 @@ class Catalogue:
         template = TEMPLATES[code] + ("" if code in UNSIGNED else " -{office}")
         if self._town:
             template = re.sub(r"\bdesa\b", "kelurahan", template).replace("Desa {name}", "Kel {name}")
-        if code == "STATUS" and fill.get("n") == 0:
+        if code.startswith("STATUS") and fill.get("n") == 0:
             template = template.replace("{n} hari lalu", "hari ini")
         values = {name: clean(str(value)) for name, value in fill.items()} | {"office": self.office}
         if "name" in values:

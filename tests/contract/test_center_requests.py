@@ -139,6 +139,23 @@ async def test_status_by_ticket_and_without(office: Office) -> None:
         )
 
 
+async def test_status_of_a_closed_request_promises_nothing_more(office: Office) -> None:
+    """A citizen whose letter lies ready would be told to wait for news of it."""
+    await office.receive(f"skck {OTHER_NIK} sugeng")
+    ticket = ticket_in(await office.said())
+    await office.receive(f"batal {ticket}")
+    office.clock.now += 60
+    assert await office.receive(f"status {ticket}") == "STATUS_CLOSED"
+    assert (await office.sent())[-1].text == (
+        f"{ticket} Pengantar SKCK: dibatalkan sejak hari ini. "
+        "Bila ada pertanyaan, silakan ke kantor desa pada jam kerja. -Desa Sumberberas"
+    )
+    await office.store.write(lambda conn: conn.execute("UPDATE request SET state = 'completed'"))
+    office.clock.now += 60
+    assert await office.receive(f"status {ticket}") == "STATUS_READY"
+    assert "Silakan ambil di kantor desa" in (await office.sent())[-1].text
+
+
 async def test_status_lists_tickets_where_there_are_several(office: Office) -> None:
     """A citizen with two requests would hear of one only."""
     await office.receive(f"skck {OTHER_NIK} sugeng")
