@@ -83,6 +83,7 @@ class Daemon:
         self._clock = SystemClock()
         self._stop = asyncio.Event()
         self._reload = asyncio.Event()
+        self._well_again = asyncio.Event()
 
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT."""
@@ -95,6 +96,7 @@ class Daemon:
         while not self._stop.is_set():
             await self._generation(safe=safe)
             safe = False
+            self._well_again.clear()
         notify("STOPPING=1", "STATUS=Stopped; the kernel keeps its routes")
 
     async def _generation(self, *, safe: bool) -> None:
@@ -117,8 +119,8 @@ class Daemon:
         settle = loop.call_later(SETTLED_S, self._settle, safe)
         try:
             while True:
-                await _first(self._stop, self._reload)
-                if self._stop.is_set() or self._accept_reload():
+                await _first(self._stop, self._reload, self._well_again)
+                if self._stop.is_set() or self._well_again.is_set() or self._accept_reload():
                     return
         finally:
             settle.cancel()
@@ -127,7 +129,7 @@ class Daemon:
         self._instance.settled()
         if safe:
             log.info("well for %.0f s: leaving safe mode", SETTLED_S)
-            self._reload.set()
+            self._well_again.set()
 
     def _accept_reload(self) -> bool:
         """Read the file again; True when it is good and the next generation should run with it."""

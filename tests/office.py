@@ -135,13 +135,13 @@ class Office:
         await until(lambda: _exists(self.directory / f"{name}.sock"), what=f"{name} starts")
 
     async def daemon(
-        self, *, kill_at: str = "", without_privilege: bool = False, **environment: str
+        self, *, kill_at: str = "", without_privilege: bool = False, settled_s: float = 0, **environment: str
     ) -> asyncio.subprocess.Process:
         """Start the daemon; its log goes on in one file."""
         dropped = ("setpriv", "--bounding-set=-all", "--inh-caps=-all") if without_privilege else ()
         with self.log.open("ab") as log:
             process = await asyncio.create_subprocess_exec(
-                *(*dropped, sys.executable, "-m", "edge", "run", "--config", str(self.config)),
+                *(*dropped, sys.executable, *self._command(settled_s)),
                 stderr=log,
                 env=os.environ
                 | {"CREDENTIALS_DIRECTORY": str(self.directory / "secrets"), "KAMPUNG_EDGE_KILL_AT": kill_at}
@@ -149,6 +149,15 @@ class Office:
             )
         self._processes.append(process)
         return process
+
+    def _command(self, settled_s: float) -> tuple[str, ...]:
+        """The daemon's command line; with `settled_s`, one that calls a run well after so many seconds."""
+        if not settled_s:
+            return "-m", "edge", "run", "--config", str(self.config)
+        code = (
+            f"from edge import daemon; daemon.SETTLED_S = {settled_s}; daemon.main(daemon.Path({str(self.config)!r}))"
+        )
+        return "-c", code
 
     @contextlib.asynccontextmanager
     async def running(

@@ -197,7 +197,7 @@ class Controller:
         for change in applied.changes:
             log.debug("%s %s: %s", change.action, change.what, change.why)
         classes = self._config.classes
-        for device in {*(u.device for u in self._config.uplink), *classes.service.devices, *classes.wifi.devices}:
+        for device in {*classes.service.devices, *classes.wifi.devices}:  # an uplink's own is the monitor's to tell
             if device in applied.facts.links:
                 self._health.clear("device-missing", subject=device)
             else:

@@ -176,6 +176,22 @@ async def test_the_start_after_three_kills_is_safe(office: Office) -> None:
         await until(lambda: holds(office, "safe-mode"), what="safe-mode")
 
 
+async def test_safe_mode_ends_when_all_is_well_whatever_the_file_says_meanwhile(office: Office) -> None:
+    """Guests would stay denied for ever because somebody left the configuration half edited."""
+    (office.directory / "run").mkdir()
+    (office.directory / "run" / "unclean-starts").write_text(f"{CRASHES_TO_SAFE}\n")
+    daemon = await office.daemon(settled_s=3)
+    await until(lambda: holds(office, "safe-mode"), what="safe-mode")
+    edit(office, "download_mbit = 10", "download_mbit = -1")
+
+    async def over() -> bool:
+        return await office.healthy() and not await holds(office, "safe-mode")
+
+    await until(over, what="the end of safe mode")
+    daemon.terminate()
+    assert await asyncio.wait_for(daemon.wait(), 10) == 0
+
+
 async def test_a_store_that_cannot_be_opened_leaves_the_network_steered(office: Office) -> None:
     """A card that went read-only would take the village's internet with it."""
     state = office.directory / "state"

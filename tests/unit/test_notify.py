@@ -41,7 +41,13 @@ def test_a_manager_that_is_gone_is_no_failure(tmp_path: Path, environment: pytes
 
 @pytest.mark.parametrize(
     ("usec", "pid", "wanted"),
-    [("", "", None), ("30000000", "", 15.0), ("30000000", "self", 15.0), ("30000000", "other", None), ("soon", "", None)],
+    [
+        ("", "", None),
+        ("30000000", "", 15.0),
+        ("30000000", "self", 15.0),
+        ("30000000", "other", None),
+        ("soon", "", None),
+    ],
 )
 def test_the_watchdog_is_fed_twice_in_its_time(
     environment: pytest.MonkeyPatch, usec: str, pid: str, wanted: float | None
