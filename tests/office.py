@@ -164,7 +164,7 @@ class Office:
         self, *, without_privilege: bool = False, **environment: str
     ) -> AsyncIterator[asyncio.subprocess.Process]:
         """The daemon, answering, and stopped at the end by SIGTERM with exit code 0."""
-        process = await self.daemon(without_privilege=without_privilege, **environment)
+        process = await self.daemon(without_privilege=without_privilege, settled_s=0, **environment)
         await until(self.healthy, what="the daemon answers")
         yield process
         process.send_signal(signal.SIGTERM)
