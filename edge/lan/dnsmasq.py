@@ -17,8 +17,6 @@ CONCURRENT_QUERIES = 300
 
 _FIXED = f"""\
 # Written by `kampung-edge dnsmasq`; changes belong in kampung-edge.toml.
-keep-in-foreground
-log-facility=-
 bind-dynamic
 no-resolv
 no-hosts

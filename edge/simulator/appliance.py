@@ -41,7 +41,7 @@ class Appliance:
         with path.open("wb") as text:
             await self._command("dnsmasq", output=text)
         self._names = await netns.spawn(
-            BOX, "dnsmasq", f"--conf-file={path}", "--user=root", "--group=root", "--pid-file="
+            BOX, "dnsmasq", "--keep-in-foreground", f"--conf-file={path}", "--user=root", "--group=root", "--pid-file="
         )
 
     async def start(self, within_s: float = 20) -> float:

@@ -49,6 +49,12 @@ def test_dnsmasq_itself_accepts_it(config: Config, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_how_it_runs_is_left_to_who_starts_it(config: Config) -> None:
+    """Debian's dnsmasq.service waits for the process to go to the background, and would end one that does not."""
+    assert not {"keep-in-foreground", "no-daemon"} & set(render(config).splitlines())
+    assert "log-facility" not in render(config)
+
+
 def test_every_uplink_s_resolver_is_asked_through_that_uplink(config: Config) -> None:
     """A resolver asked through the dead uplink would answer nobody."""
     assert {line for line in render(config).splitlines() if line.startswith("server=")} == {
