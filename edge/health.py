@@ -43,7 +43,7 @@ _DECLARED = (
         "uplink-down",
         "error",
         "Jalur internet putus",
-        "Sistem sudah pindah ke jalur lain. Bila berlanjut, hubungi Dishubkominfo.",
+        "Sistem memakai jalur lain bila ada. Bila berlanjut, hubungi Dishubkominfo.",
         "an uplink carries nothing; its classes use the next uplink they may",
     ),
     Condition(
@@ -99,14 +99,14 @@ _DECLARED = (
         "modem-missing",
         "error",
         "Modem SMS tidak terhubung",
-        "Periksa kabel modem SMS, lalu tunggu satu menit.",
+        "Periksa kabel modem SMS, lalu tunggu satu menit. Bila belum pulih, hubungi Dishubkominfo.",
         "the modem's serial device is absent or silent; SMS waits, everything else runs",
     ),
     Condition(
         "modem-sim",
         "error",
         "Kartu SIM bermasalah",
-        "Periksa kartu SIM pada modem.",
+        "Periksa kartu SIM pada modem. Bila belum pulih, hubungi Dishubkominfo.",
         "the SIM is absent, locked or refused its PIN",
     ),
     Condition(
@@ -134,7 +134,7 @@ _DECLARED = (
         "upstream-dead-letter",
         "warning",
         "Ada permohonan yang ditolak portal",
-        "Buka daftar permohonan dan hubungi petugas portal.",
+        "Permohonan tetap tersimpan. Hubungi Dishubkominfo agar diperiksa.",
         "the portal refused an item for good (400, 403, 409 or 422); it is kept for staff",
     ),
     Condition(
