@@ -243,7 +243,8 @@ class Generation:
             case ClassMoved():
                 if self._forwarder and event.traffic_class == "control":
                     self._forwarder.retry_now()
-                log.info("%s: %s -> %s: %s", event.traffic_class, event.from_uplink, event.to_uplink, event.because)
+                before, after = event.from_uplink or "no uplink", event.to_uplink or "no uplink"
+                log.info("%s: %s -> %s: %s", event.traffic_class, before, after, event.because)
 
     async def _watch_clock(self) -> None:
         """Say while wall time cannot be trusted."""
