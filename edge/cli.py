@@ -45,7 +45,7 @@ def version() -> None:
     click.echo(f"kampung-edge {__version__}")
 
 
-@main.command("check-config")
+@main.command("check-config", short_help="Report every mistake of a configuration at once.")
 @click.argument("path", type=_FILE, metavar="FILE")
 @_json
 def check_config(path: Path, as_json: bool) -> None:
@@ -67,7 +67,7 @@ def check_config(path: Path, as_json: bool) -> None:
     sys.exit(exits.CONFIGURATION if broken else 0)
 
 
-@main.command()
+@main.command(short_help="Run the daemon in the foreground.")
 @_config
 def run(path: Path) -> None:
     """Run the daemon in the foreground until SIGTERM or SIGINT; SIGHUP reloads the configuration.
@@ -80,7 +80,7 @@ def run(path: Path) -> None:
     sys.exit(run_daemon(path))
 
 
-@main.command()
+@main.command(short_help="Show what the daemon would change in the network, and why.")
 @_config
 @_json
 def plan(path: Path, as_json: bool) -> None:
@@ -102,7 +102,7 @@ def plan(path: Path, as_json: bool) -> None:
     click.echo(f"{len(changes)} changes" if changes else "nothing to change")
 
 
-@main.command()
+@main.command(short_help="Remove every trace of the daemon from the network.")
 @_config
 def teardown(path: Path) -> None:
     """Remove every trace of the daemon from this machine's network, and nothing else; stop the daemon first.
@@ -118,7 +118,7 @@ def teardown(path: Path) -> None:
     click.echo(f"removed {removed}" if removed else "nothing to remove")
 
 
-@main.command()
+@main.command(short_help="Deny guests, then turn forwarding on.")
 @_config
 def guard(path: Path) -> None:
     """Deny guests, then turn forwarding on: for root, at boot, before the network is up.
@@ -133,13 +133,13 @@ def guard(path: Path) -> None:
         operator.guard(config)
 
 
-@main.command()
+@main.command(short_help="Print the dnsmasq.conf for office and guests.")
 @_config
 def dnsmasq(path: Path) -> None:
     """Print the dnsmasq.conf that gives the office and the guests their addresses and names.
 
     \b
-    Example: kampung-edge dnsmasq --config /etc/kampung-edge/kampung-edge.toml > /etc/dnsmasq.conf
+    Example: kampung-edge dnsmasq --config /etc/kampung-edge/kampung-edge.toml > /etc/dnsmasq.d/kampung-edge.conf
     """
     config = _load(path)
     from edge.lan.dnsmasq import render
@@ -147,7 +147,7 @@ def dnsmasq(path: Path) -> None:
     click.echo(render(config), nl=False)
 
 
-@main.command()
+@main.command(short_help="Run the real daemon in a virtual village.")
 @click.option("--smoke", is_flag=True, help="No terminal, no menu: drive one of each and print one line of JSON.")
 def demo(smoke: bool) -> None:
     """Build a virtual village, run the real daemon in it, and offer a menu of troubles.
@@ -161,7 +161,7 @@ def demo(smoke: bool) -> None:
     sys.exit(run_demo(smoke))
 
 
-@main.command()
+@main.command(short_help="Write the daemon's secrets into a folder.")
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False), metavar="DIRECTORY")
 @click.option("--portal-key-file", type=_SECRET, metavar="FILE", help="The key the regency gave; - is standard input.")
 @click.option("--sim-pin-file", type=_SECRET, metavar="FILE", help="The SIM's PIN, where it has one.")
@@ -239,7 +239,10 @@ def _refusals() -> Iterator[None]:
         yield
     except (OSError, ValueError) as error:
         refused = isinstance(error, OSError) and error.errno in (errno.EPERM, errno.EACCES)
-        _end(f"{error}{'; run it as root' if refused else ''}", exits.PRIVILEGE if refused else exits.FAILED)
+        sentence = str(error)
+        if isinstance(error, OSError) and error.filename is not None:
+            sentence = f"{error.filename}: {error.strerror}"
+        _end(f"{sentence}{'; run it as root' if refused else ''}", exits.PRIVILEGE if refused else exits.FAILED)
 
 
 @contextlib.contextmanager

@@ -96,6 +96,7 @@ def test_teardown_beside_a_running_daemon_is_refused(tmp_path: Path) -> None:
             "error: [Errno 1] Operation not permitted; run it as root\n",
         ),
         (OSError(28, "No space left on device"), 1, "error: [Errno 28] No space left on device\n"),
+        (FileNotFoundError(2, "No such file", "/keys"), 1, "error: /keys: No such file\n"),
     ],
 )
 def test_what_the_machine_refuses_is_one_sentence(error: OSError, code: int, text: str) -> None:
