@@ -28,12 +28,14 @@ def main(home: Path, page: str) -> int:
 
 
 def seclude() -> None:
-    """Make the mounts of this process's private mount namespace show its own network, and hide the host's names."""
-    if Path("/run/netns").is_dir():
-        netns.run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run/netns")
-    else:
-        netns.run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")
-        Path("/run/netns").mkdir()
+    """Give this process's private mount namespace a /run and a /sys of its own: no name of the host's shows there.
+
+    The village's clock is right, and says so as systemd-timesyncd.service(8) would.
+    """
+    netns.run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")
+    Path("/run/netns").mkdir()
+    Path("/run/systemd/timesync").mkdir(parents=True)
+    Path("/run/systemd/timesync/synchronized").touch()
     netns.run("mount", "-t", "sysfs", "sysfs", "/sys")
     netns.run("ip", "link", "set", "lo", "up")
 
