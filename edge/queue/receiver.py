@@ -59,10 +59,9 @@ class Receiver:
             started = self._clock.monotonic()
             answer = await self._contact.unless_hurried(self._sink.changes(cursor, at_once=at_once))
             if isinstance(answer, Changes):
-                before, cursor = cursor, await self._take(answer, cursor)
+                cursor, applied = await self._take(answer, cursor)
                 quick = self._clock.monotonic() - started < _QUICK_S
-                idle = cursor == before or not (answer.changes or answer.unreadable)
-                if idle and quick and not at_once:
+                if quick and not applied and not at_once:
                     await self._contact.rest(_EMPTY_REST_S)
             elif isinstance(answer, Unauthorised):
                 self._contact.refused(answer)
@@ -70,30 +69,32 @@ class Receiver:
                 await self._contact.rest(self._contact.failed("down", answer))
             at_once = not isinstance(answer, Changes)
 
-    async def _take(self, page: Changes, cursor: str) -> str:
-        """Make a page durable and return the cursor to go on from."""
+    async def _take(self, page: Changes, cursor: str) -> tuple[str, int]:
+        """Make a page durable; returns the cursor to go on from and how many of its changes were news."""
         self._contact.answered("down")
         self._contact.well("down")
         if not page.changes and not page.unreadable and page.cursor == cursor:
-            return cursor
+            return cursor, 0
         step.passed("changes.received")
+        applied = 0
         try:
             for start in range(0, max(1, len(page.changes)), _CHUNK):
                 part = page.changes[start : start + _CHUNK]
                 last = start + _CHUNK >= len(page.changes)
-                await self._commit(part, page if last else None)
+                applied += await self._commit(part, page if last else None)
         except StoreFull as full:
             log.error("status changes wait: %s", full)
             await asyncio.sleep(_FULL_REST_S)
-            return cursor
-        return page.cursor
+            return cursor, applied
+        return page.cursor, applied
 
-    async def _commit(self, part: Sequence[Change], ends: Changes | None) -> None:
-        """Apply a part of a page; with its last part goes the cursor."""
+    async def _commit(self, part: Sequence[Change], ends: Changes | None) -> int:
+        """Apply a part of a page, with its last part the cursor too; returns how many changes were news."""
         states = await self._store.write(lambda conn: self._apply_all(conn, part, ends))
         step.passed("changes.committed")
         for state in states:
             self._announce(StatusReceived(state))
+        return len(states)
 
     def _apply_all(self, conn: sqlite3.Connection, part: Sequence[Change], ends: Changes | None) -> list[str]:
         now = self._clock.wall()

@@ -21,9 +21,12 @@ WITHIN_S = 15.0
 
 @pytest.fixture
 async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
-    async with opened(tmp_path, SHORT) as scene:
-        await begin(scene)
-        yield scene
+    try:
+        async with opened(tmp_path, SHORT) as scene:
+            await begin(scene)
+            yield scene
+    finally:
+        netns.remove(village.NAMESPACES)
 
 
 async def resolved(namespace: str, server: str) -> bool:
