@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import json
 import sys
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from edge import __version__, exits
-
-if TYPE_CHECKING:
-    from edge.config import Config
-    from edge.config_problem import Problem
+from edge.commands.common import (
+    action,
+    alone,
+    config_option,
+    json_option,
+    load,
+    network_refusals,
+    print_json,
+    refusals,
+    show,
+)
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _FILE = click.Path(path_type=Path, dir_okay=True)
 _SECRET = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
-_config = click.option("--config", "path", type=_FILE, required=True, metavar="FILE", help="The configuration file.")
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output, for programs.")
 
 
 @click.group(context_settings=_SETTINGS)
@@ -47,7 +47,7 @@ def version() -> None:
 
 @main.command("check-config", short_help="Report every mistake of a configuration at once.")
 @click.argument("path", type=_FILE, metavar="FILE")
-@_json
+@json_option
 def check_config(path: Path, as_json: bool) -> None:
     """Report every mistake in FILE at once; exit 2 when there is an error, 0 when there are only warnings or none.
 
@@ -59,16 +59,16 @@ def check_config(path: Path, as_json: bool) -> None:
     problems = check(path)
     broken = any(problem.severity == "error" for problem in problems)
     if as_json:
-        _print_json({"file": str(path), "ok": not broken, "problems": [asdict(problem) for problem in problems]})
+        print_json({"file": str(path), "ok": not broken, "problems": [asdict(problem) for problem in problems]})
     else:
-        _show(problems)
+        show(problems)
         if not broken:
             click.echo(f"{path}: good")
     sys.exit(exits.CONFIGURATION if broken else 0)
 
 
 @main.command(short_help="Run the daemon in the foreground.")
-@_config
+@config_option
 def run(path: Path) -> None:
     """Run the daemon in the foreground until SIGTERM or SIGINT; SIGHUP reloads the configuration.
 
@@ -81,37 +81,37 @@ def run(path: Path) -> None:
 
 
 @main.command(short_help="Show what the daemon would change in the network, and why.")
-@_config
-@_json
+@config_option
+@json_option
 def plan(path: Path, as_json: bool) -> None:
     """Show what the daemon would change in this machine's network, and why; changes nothing.
 
     \b
     Example: kampung-edge plan --config /etc/kampung-edge/kampung-edge.toml
     """
-    config = _load(path)
+    config = load(path)
     from edge.traffic import operator
 
-    with _network_refusals():
+    with network_refusals():
         changes = operator.plan(config)
     if as_json:
-        _print_json([asdict(change) for change in changes])
+        print_json([asdict(change) for change in changes])
         return
     for change in changes:
-        click.echo(f"{_action(change.action)} {change.what}  ({change.why})")
+        click.echo(f"{action(change.action)} {change.what}  ({change.why})")
     click.echo(f"{len(changes)} changes" if changes else "nothing to change")
 
 
 @main.command(short_help="Remove every trace of the daemon from the network.")
-@_config
+@config_option
 def teardown(path: Path) -> None:
     """Remove every trace of the daemon from this machine's network, and nothing else; stop the daemon first.
 
     \b
     Example: kampung-edge teardown --config /etc/kampung-edge/kampung-edge.toml
     """
-    config = _load(path)
-    with _network_refusals(), _alone(config):
+    config = load(path)
+    with network_refusals(), alone(config):
         from edge.traffic import operator
 
         removed = operator.teardown(config)
@@ -119,29 +119,29 @@ def teardown(path: Path) -> None:
 
 
 @main.command(short_help="Deny guests, then turn forwarding on.")
-@_config
+@config_option
 def guard(path: Path) -> None:
     """Deny guests, then turn forwarding on: for root, at boot, before the network is up.
 
     \b
     Example: kampung-edge guard --config /etc/kampung-edge/kampung-edge.toml
     """
-    config = _load(path)
+    config = load(path)
     from edge.traffic import operator
 
-    with _network_refusals():
+    with network_refusals():
         operator.guard(config)
 
 
 @main.command(short_help="Print the dnsmasq.conf for office and guests.")
-@_config
+@config_option
 def dnsmasq(path: Path) -> None:
     """Print the dnsmasq.conf that gives the office and the guests their addresses and names.
 
     \b
     Example: kampung-edge dnsmasq --config /etc/kampung-edge/kampung-edge.toml > /etc/dnsmasq.d/kampung-edge.conf
     """
-    config = _load(path)
+    config = load(path)
     from edge.lan.dnsmasq import render
 
     click.echo(render(config), nl=False)
@@ -165,7 +165,7 @@ def demo(smoke: bool) -> None:
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False), metavar="DIRECTORY")
 @click.option("--portal-key-file", type=_SECRET, metavar="FILE", help="The key the regency gave; - is standard input.")
 @click.option("--sim-pin-file", type=_SECRET, metavar="FILE", help="The SIM's PIN, where it has one.")
-@_json
+@json_option
 def keys(directory: Path, portal_key_file: Path | None, sim_pin_file: Path | None, as_json: bool) -> None:
     """Write the daemon's secrets into DIRECTORY: desk-key and store-key new, portal-key as given or asked for.
 
@@ -176,7 +176,7 @@ def keys(directory: Path, portal_key_file: Path | None, sim_pin_file: Path | Non
     """
     from edge import keys as secrets
 
-    with _refusals():
+    with refusals():
         given = {}
         for name, file in (("portal-key", portal_key_file), ("sim-pin", sim_pin_file)):
             if file is not None:
@@ -185,81 +185,7 @@ def keys(directory: Path, portal_key_file: Path | None, sim_pin_file: Path | Non
                 given[name] = secrets.clean(click.prompt("The portal's key", hide_input=True, default="", err=True))
         made = secrets.make(directory, given)
     if as_json:
-        _print_json({"directory": str(directory), "files": made})
+        print_json({"directory": str(directory), "files": made})
         return
     for name, what in made.items():
         click.echo(f"{directory / name}: {what}")
-
-
-def _load(path: Path) -> Config:
-    from edge.config_check import read
-
-    config, problems = read(path)
-    if config is None:
-        _show([problem for problem in problems if problem.severity == "error"])
-        sys.exit(exits.CONFIGURATION)
-    return config
-
-
-def _show(problems: list[Problem]) -> None:
-    for problem in problems:
-        severity = click.style(problem.severity, fg="red" if problem.severity == "error" else "yellow", bold=True)
-        click.echo(f"{severity}: {problem.where}: {problem.message}. {problem.remedy}", err=True)
-
-
-def _action(action: str) -> str:
-    return click.style(f"{action:7}", fg={"add": "green", "remove": "red"}.get(action, "yellow"))
-
-
-def _print_json(value: object) -> None:
-    click.echo(json.dumps(value, ensure_ascii=False))
-
-
-@contextlib.contextmanager
-def _alone(config: Config) -> Iterator[None]:
-    """Keep the daemon out while the body takes away what it would put back."""
-    from edge.instance import AlreadyRunning, Instance
-
-    run_dir = Path(config.run_dir)
-    if not (run_dir / "lock").exists():
-        yield
-        return
-    try:
-        instance = Instance(run_dir)
-    except AlreadyRunning as error:
-        _end(f"{error}; stop it first (systemctl stop kampung-edge)", exits.ALREADY_RUNNING)
-    yield
-    instance.close()
-
-
-@contextlib.contextmanager
-def _refusals() -> Iterator[None]:
-    """Turn what the machine refuses into one sentence and an exit code."""
-    try:
-        yield
-    except (OSError, ValueError) as error:
-        refused = isinstance(error, OSError) and error.errno in (errno.EPERM, errno.EACCES)
-        sentence = str(error)
-        if isinstance(error, OSError) and error.filename is not None:
-            sentence = f"{error.filename}: {error.strerror}"
-        _end(f"{sentence}{'; run it as root' if refused else ''}", exits.PRIVILEGE if refused else exits.FAILED)
-
-
-@contextlib.contextmanager
-def _network_refusals() -> Iterator[None]:
-    """The same, with what the kernel room says it cannot do."""
-    from edge.kernel.errors import HostError, PrivilegeMissing
-    from edge.traffic.operator import CommandFailed
-
-    try:
-        with _refusals():
-            yield
-    except (HostError, CommandFailed) as error:
-        causes = (error, error.__cause__)
-        refused = any(isinstance(cause, (PrivilegeMissing, PermissionError)) for cause in causes)
-        _end(str(error), exits.PRIVILEGE if refused else exits.FAILED)
-
-
-def _end(sentence: str, code: int) -> NoReturn:
-    click.echo(f"error: {sentence}", err=True)
-    sys.exit(code)

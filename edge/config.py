@@ -55,6 +55,7 @@ class Uplink(Section, frozen=True):
     gateway: str
     download_mbit: Mbit
     upload_mbit: Mbit
+    anchors: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
     pinned: tuple[str, ...] = ()
     resolvers: tuple[str, ...] = ()
@@ -68,13 +69,29 @@ class Monitor(Section, frozen=True):
     burst_interval_ms: Annotated[int, Meta(ge=20, le=1_000)] = 50
     timeout_ms: Annotated[int, Meta(ge=100, le=10_000)] = 1_000
     window_s: Annotated[float, Meta(ge=2, le=600)] = 10
-    outage_s: Annotated[float, Meta(ge=0.5, le=60)] = 2
+    outage_s: Annotated[float, Meta(ge=0.5, le=60)] = 2.5
+    public_every_s: Annotated[float, Meta(ge=5, le=3_600)] = 5
     loss_degraded_percent: Percent = 15
     loss_recovered_percent: Percent = 5
-    rtt_degraded_ms: Annotated[float, Meta(ge=1, le=10_000)] = 300
-    rtt_recovered_ms: Annotated[float, Meta(ge=1, le=10_000)] = 150
+    rtt_degraded_ms: Annotated[float, Meta(ge=1, le=10_000)] = 200
+    rtt_recovered_ms: Annotated[float, Meta(ge=1, le=10_000)] = 100
     fall_s: Annotated[float, Meta(ge=0, le=600)] = 3
     rise_s: Annotated[float, Meta(ge=0, le=600)] = 10
+    slow_percent: Annotated[float, Meta(ge=1, le=90)] = 30
+    slow_s: Annotated[float, Meta(ge=5, le=600)] = 15
+    dns_name: Annotated[
+        str, Meta(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.\-]{0,251}[A-Za-z0-9])?\Z", description="a domain name")
+    ] = "go.id"
+    check_url: Annotated[
+        str, Meta(pattern=r"^(https?://[^\s]+)?\Z", description='an http:// or https:// address, or ""')
+    ] = ""
+    check_status: Annotated[int, Meta(ge=100, le=599)] = 204
+    check_body: Annotated[str, Meta(max_length=200)] = ""
+    check_every_s: Annotated[float, Meta(ge=1, le=3_600)] = 10
+    fetch_url: Annotated[
+        str, Meta(pattern=r"^(https?://[^\s]+)?\Z", description='an http:// or https:// address, or ""')
+    ] = ""
+    fetch_every_s: Annotated[float, Meta(ge=60, le=86_400)] = 600
 
 
 class TrafficClass(Section, frozen=True):
@@ -100,6 +117,10 @@ class Policy(Section, frozen=True):
     """When traffic moves."""
 
     failback_hold_s: Annotated[float, Meta(ge=0, le=86_400)] = 60
+    failback_most_s: Annotated[float, Meta(ge=0, le=86_400)] = 3_600
+    flap_half_life_s: Annotated[float, Meta(ge=1, le=604_800)] = 1_800
+    failback_in_service_hours: Literal["deferred", "allowed"] = "deferred"
+    brownout_moves: Literal["service-hours", "always", "never"] = "service-hours"
     reconcile_s: Annotated[float, Meta(ge=0.2, le=3_600)] = 1
     headroom_percent: Annotated[float, Meta(ge=50, le=100)] = 90
     busy_ceiling_percent: Annotated[float, Meta(ge=1, le=100)] = 60

@@ -11,13 +11,18 @@ Level = Literal["up", "degraded", "down"]
 
 @dataclass(frozen=True, slots=True)
 class UplinkJudged:
-    """An uplink's verdict changed. `loss` is a share from 0 to 1, `rtt_ms` the median round trip or None."""
+    """An uplink's verdict changed. `loss` is a share from 0 to 1, `rtt_ms` the median round trip or None.
+
+    `jitter_ms` is the mean deviation from that median; `evidence` are short sentences, each a measured fact.
+    """
 
     uplink: str
     verdict: Level
     cause: str
     loss: float
     rtt_ms: float | None
+    jitter_ms: float | None = None
+    evidence: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,7 @@ class ClassMoved:
     from_uplink: str | None
     to_uplink: str | None
     because: str
+    evidence: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,10 @@ Cause = Literal[
     "delayed",
     "no-targets",
     "no-privilege",
+    "dns",
+    "captive-portal",
+    "target-fault",
+    "slow",
 ]
 Obstacle = Literal["", "no-device", "carrier", "no-privilege"]
 
@@ -46,6 +50,8 @@ class Verdict:
     loss: float
     rtt_ms: float | None
     since: float
+    jitter_ms: float | None = None
+    evidence: tuple[str, ...] = ()
 
 
 class Judge:

@@ -100,6 +100,8 @@ rise_s = {holds.rise}
 
 [policy]
 failback_hold_s = {holds.failback}
+failback_in_service_hours = "allowed"
+brownout_moves = "always"
 management = ["{village.OFFICE_NETWORK}"]
 
 [modem]

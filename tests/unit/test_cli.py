@@ -12,7 +12,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from edge import __version__
-from edge.cli import _refusals, main
+from edge.cli import main
+from edge.commands.common import refusals
 from edge.instance import Instance
 from tests.unit.config_mistakes import DATA
 
@@ -104,7 +105,7 @@ def test_what_the_machine_refuses_is_one_sentence(error: OSError, code: int, tex
 
     @click.command()
     def refused() -> None:
-        with _refusals():
+        with refusals():
             raise error
 
     result = CliRunner().invoke(refused)
@@ -177,7 +178,7 @@ def test_help_imports_no_room() -> None:
     """`--help` would take a second on a village's box."""
     code = "import sys; from edge.cli import main; print(*sorted(m for m in sys.modules if m.startswith('edge.')))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "edge.cli edge.exits\n"
+    assert done.stdout == "edge.cli edge.commands edge.commands.common edge.exits\n"
 
 
 def test_colour_only_on_a_terminal() -> None:

@@ -89,7 +89,7 @@ MISTAKES: Mistakes = {
     "thresholds-rtt": [
         (
             "monitor.rtt_recovered_ms",
-            "150 is not below rtt_degraded_ms, 100",
+            "100 is not below rtt_degraded_ms, 100",
             "Lower rtt_recovered_ms or raise rtt_degraded_ms.",
         ),
     ],

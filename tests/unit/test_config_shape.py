@@ -156,6 +156,7 @@ def test_what_is_well_formed_comes_back_beside_what_is_not() -> None:
     assert table == {
         "name": "pde",
         "targets": ["1.1.1.1", None],
+        "anchors": [],
         "pinned": [],
         "resolvers": [],
         "gateway6": "",

@@ -13,7 +13,9 @@ from edge.config import Monitor
 from edge.monitor.verdict import Cause, Judge, Obstacle
 from edge.monitor.window import Summary
 
-SETTINGS = Monitor()  # loss 15/5 %, RTT 300/150 ms, fall 3 s, rise 10 s, outage 2 s
+SETTINGS = Monitor(
+    outage_s=2, rtt_degraded_ms=300, rtt_recovered_ms=150
+)  # loss 15/5 %, RTT 300/150 ms, fall 3 s, rise 10 s, outage 2 s
 
 
 def ev(

@@ -1,0 +1,124 @@
+"""The daemon's own door for the commands of the person at the box: one JSON line asked, one JSON line answered.
+
+It is a Unix socket in `run_dir` that only root and the daemon's own user may open (unix(7), SO_PEERCRED); no network
+reaches it. It opens before the store and works without it. A question is ``{"ask": NAME, ...}``, an answer is the
+handler's object, or ``{"error": SENTENCE}``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import socket
+import struct
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+log = logging.getLogger("edge.control")
+
+Answer = dict[str, Any]
+Handler = Callable[[dict[str, Any]], Awaitable[Answer]]
+
+SOCKET = "control.sock"
+MOST_BYTES = 1 << 20
+PATIENCE_S = 10.0
+_MOST_ASKING = 8
+_UCRED = struct.Struct("3i")
+
+
+class Refused(Exception):
+    """The question cannot be answered; the message says why and what helps."""
+
+
+class NotRunning(Exception):
+    """No daemon answers in this `run_dir`."""
+
+
+class Control:
+    """Answers the commands. Handlers come and go with the parts that know the answers."""
+
+    def __init__(self, run_dir: Path) -> None:
+        self._path = run_dir / SOCKET
+        self._handlers: dict[str, Handler] = {}
+        self._asking = asyncio.Semaphore(_MOST_ASKING)
+
+    def offer(self, handlers: dict[str, Handler]) -> None:
+        """Answer these questions from now on; an earlier handler of the same name is replaced."""
+        self._handlers |= handlers
+
+    def withdraw(self, names: list[str]) -> None:
+        """Answer these questions no longer."""
+        for name in names:
+            self._handlers.pop(name, None)
+
+    async def run(self) -> None:
+        """Listen until cancelled."""
+        self._path.unlink(missing_ok=True)
+        mask = os.umask(0o177)  # the socket must not be open to others for even a moment
+        try:
+            server = await asyncio.start_unix_server(self._serve, self._path, limit=MOST_BYTES)
+        finally:
+            os.umask(mask)
+        async with server:
+            await server.serve_forever()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(PATIENCE_S), self._asking:
+                if _allowed(writer.get_extra_info("socket")):
+                    answer = await self._answer(await reader.readline())
+                else:
+                    answer = {"error": "only root and the daemon's own user may ask; run it as root"}
+                writer.write(json.dumps(answer, ensure_ascii=False).encode() + b"\n")
+                await writer.drain()
+        except (OSError, ValueError) as error:  # the asker went away, or sent a line without an end
+            log.debug("control: %s", error)
+        except TimeoutError:
+            log.info("control: a question was not asked, answered or read within %g s", PATIENCE_S)
+        finally:
+            writer.close()
+
+    async def _answer(self, line: bytes) -> Answer:
+        try:
+            question = json.loads(line)
+            handler = self._handlers.get(question["ask"])
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return {"error": 'a question is one JSON object on one line, such as {"ask": "uplink"}'}
+        if handler is None:
+            return {"error": f"the daemon does not answer {str(question['ask'])[:40]!r} now; it may still be starting"}
+        try:
+            return await handler(question)
+        except Refused as error:
+            return {"error": str(error)}
+
+
+def _allowed(sock: socket.socket) -> bool:
+    _, user, _ = _UCRED.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
+    return user in (0, os.geteuid())
+
+
+def ask(run_dir: Path, question: dict[str, Any], *, patience_s: float = PATIENCE_S) -> Answer:
+    """The running daemon's answer, blocking. NotRunning without a daemon, Refused with its reason."""
+    with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as sock:
+        sock.settimeout(patience_s)
+        try:
+            sock.connect(str(run_dir / SOCKET))
+            sock.sendall(json.dumps(question).encode() + b"\n")
+            with sock.makefile("rb") as file:
+                line = file.readline(MOST_BYTES + 1)
+            answer: Answer = json.loads(line)
+        except PermissionError as error:
+            raise Refused(f"{run_dir / SOCKET}: permission denied; run it as root") from error
+        except TimeoutError as error:
+            raise Refused(f"the daemon did not answer within {patience_s:g} s; look at its log") from error
+        except FileNotFoundError as error:
+            raise NotRunning(f"no daemon runs in {run_dir}; start it: systemctl start kampung-edge") from error
+        except (ConnectionError, ValueError) as error:
+            raise NotRunning(f"the daemon in {run_dir} gives no answer; is it running? ({error})") from error
+    if "error" in answer:
+        raise Refused(str(answer["error"]))
+    return answer
