@@ -14,7 +14,7 @@ import logging
 import os
 import socket
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,8 @@ class Control:
     """Answers the commands. Handlers come and go with the parts that know the answers."""
 
     def __init__(self, run_dir: Path) -> None:
-        self._path = run_dir / SOCKET
+        self.listening = asyncio.Event()
+        self._run_dir = run_dir
         self._handlers: dict[str, Handler] = {}
         self._asking = asyncio.Semaphore(_MOST_ASKING)
 
@@ -56,15 +57,12 @@ class Control:
             self._handlers.pop(name, None)
 
     async def run(self) -> None:
-        """Listen until cancelled."""
-        self._path.unlink(missing_ok=True)
-        mask = os.umask(0o177)  # the socket must not be open to others for even a moment
-        try:
-            server = await asyncio.start_unix_server(self._serve, self._path, limit=MOST_BYTES)
-        finally:
-            os.umask(mask)
-        async with server:
-            await server.serve_forever()
+        """Listen until cancelled; may be run again."""
+        with _listener(self._run_dir) as sock:
+            server = await asyncio.start_unix_server(self._serve, sock=sock, limit=MOST_BYTES)
+            self.listening.set()
+            async with server:
+                await server.serve_forever()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -96,6 +94,28 @@ class Control:
             return {"error": str(error)}
 
 
+@contextlib.contextmanager
+def _reachable(run_dir: Path) -> Iterator[str]:
+    """The socket's name, short enough for a sockaddr_un (108 bytes) however long `run_dir` is."""
+    folder = os.open(run_dir, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{folder}/{SOCKET}"
+    finally:
+        os.close(folder)
+
+
+@contextlib.contextmanager
+def _listener(run_dir: Path) -> Iterator[socket.socket]:
+    (run_dir / SOCKET).unlink(missing_ok=True)
+    with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as sock, _reachable(run_dir) as name:
+        mask = os.umask(0o177)  # the socket must not be open to others for even a moment
+        try:
+            sock.bind(name)
+        finally:
+            os.umask(mask)
+        yield sock
+
+
 def _allowed(sock: socket.socket) -> bool:
     _, user, _ = _UCRED.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
     return user in (0, os.geteuid())
@@ -106,7 +126,8 @@ def ask(run_dir: Path, question: dict[str, Any], *, patience_s: float = PATIENCE
     with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as sock:
         sock.settimeout(patience_s)
         try:
-            sock.connect(str(run_dir / SOCKET))
+            with _reachable(run_dir) as name:
+                sock.connect(name)
             sock.sendall(json.dumps(question).encode() + b"\n")
             with sock.makefile("rb") as file:
                 line = file.readline(MOST_BYTES + 1)

@@ -19,6 +19,7 @@ from edge import __version__, credentials, exits, logs
 from edge.clock import SystemClock
 from edge.config import Config
 from edge.config_check import ConfigError, Problem, load
+from edge.control import Control
 from edge.health import Health
 from edge.instance import AlreadyRunning, Instance
 from edge.notify import notify, reloading, watchdog_interval_s
@@ -81,6 +82,7 @@ class Daemon:
         self._secrets = secrets
         self._instance = instance
         self._clock = SystemClock()
+        self._control = Control(Path(config.run_dir))
         self._stop = asyncio.Event()
         self._reload = asyncio.Event()
         self._well_again = asyncio.Event()
@@ -104,7 +106,9 @@ class Daemon:
         health = Health(self._clock.wall)
         if safe:
             health.raise_("safe-mode")
-        async with Generation(self._config, self._secrets, clock=self._clock, health=health, safe=safe) as parts:
+        async with Generation(
+            self._config, self._secrets, clock=self._clock, health=health, control=self._control, safe=safe
+        ) as parts:
             await parts.listening()
             notify("READY=1", f"STATUS={'Safe mode' if safe else 'Running'}")
             _give_back_memory()

@@ -15,6 +15,7 @@ from typing import Self
 
 from edge.clock import Clock
 from edge.config import Config
+from edge.control import Control
 from edge.credentials import Credentials
 from edge.events import ClassMoved, Event, UplinkJudged
 from edge.health import Health
@@ -52,12 +53,20 @@ class Generation:
     """
 
     def __init__(
-        self, config: Config, secrets: Credentials, *, clock: Clock, health: Health, safe: bool = False
+        self,
+        config: Config,
+        secrets: Credentials,
+        *,
+        clock: Clock,
+        health: Health,
+        control: Control,
+        safe: bool = False,
     ) -> None:
         self._config = config
         self._secrets = secrets
         self._clock = clock
         self._health = health
+        self._control = control
         self._safe = safe
         self._group = asyncio.TaskGroup()
         self._tasks: list[asyncio.Task[None]] = []
@@ -70,7 +79,9 @@ class Generation:
     async def __aenter__(self) -> Self:
         """Start the network, which needs no store, and beside it whatever keeps and carries requests."""
         await self._group.__aenter__()
-        self._start(self._build_network() | {"clock": self._watch_clock, "service": self._serve})
+        self._start(
+            self._build_network() | {"control": self._control.run, "clock": self._watch_clock, "service": self._serve}
+        )
         return self
 
     async def __aexit__(

@@ -18,8 +18,7 @@ from edge.control import MOST_BYTES, SOCKET, Control, NotRunning, Refused, ask
 async def answering(run_dir: Path) -> AsyncIterator[Control]:
     control = Control(run_dir)
     task = asyncio.create_task(control.run())
-    while not (run_dir / SOCKET).exists():
-        await asyncio.sleep(0)
+    await control.listening.wait()
     try:
         yield control
     finally:
@@ -36,7 +35,7 @@ async def echo(question: dict[str, Any]) -> dict[str, Any]:
 
 
 async def refuse(question: dict[str, Any]) -> dict[str, Any]:
-    raise Refused("no such uplink")
+    raise Refused(f"no such uplink: {question['uplink']}")
 
 
 async def raw(run_dir: Path, data: bytes) -> bytes:
@@ -59,8 +58,8 @@ async def test_a_refusal_reaches_the_asker(tmp_path: Path) -> None:
     """Whoever asks for the impossible would not be told why."""
     async with answering(tmp_path) as control:
         control.offer({"refuse": refuse})
-        with pytest.raises(Refused, match="no such uplink"):
-            await asked(tmp_path, ask="refuse")
+        with pytest.raises(Refused, match="no such uplink: indihome"):
+            await asked(tmp_path, ask="refuse", uplink="indihome")
 
 
 async def test_a_withdrawn_question_is_refused(tmp_path: Path) -> None:
