@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
+from edge import config
 from edge.config import Classes, TrafficClass
 from edge.marks import CLASSES
 from edge.monitor.verdict import Verdict
@@ -27,6 +29,7 @@ class Choice:
 
     uplink: str | None
     because: str
+    evidence: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,41 @@ def standing(verdict: Verdict | None) -> Standing:
     if verdict is None or verdict.cause in ("starting", "no-privilege"):
         return "unknown"
     return verdict.level
+
+
+class Policy:
+    """Steers the classes: feed it verdicts, take assignments; `now` is monotonic like `Verdict.since`.
+
+    `adopted` is what the kernel's rules already show, traffic class -> uplink (fail static).
+    """
+
+    def __init__(
+        self, classes: Classes, settings: config.Policy, *, adopted: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        self._classes = classes
+        self._settings = settings
+        self._verdicts: Mapping[str, Verdict] = {}
+        self.assignment = adopt(adopted)
+
+    def decide(
+        self,
+        verdicts: Mapping[str, Verdict],
+        *,
+        service_hours: bool,
+        service_idle: bool = False,
+        preferred: Mapping[str, str] = MappingProxyType({}),
+        now: float,
+    ) -> Assignment:
+        """The assignment from now on. `preferred` is what a person forces, traffic class -> uplink."""
+        self._verdicts = verdicts
+        self.assignment = decide(
+            self._classes, verdicts, self.assignment, hold_s=self._settings.failback_hold_s, now=now
+        )
+        return self.assignment
+
+    def again_at(self, *, now: float) -> float | None:
+        """When to decide again though nothing changes, or None."""
+        return again_at(self._classes, self._verdicts, self.assignment, hold_s=self._settings.failback_hold_s)
 
 
 def adopt(adopted: Mapping[str, str]) -> Assignment:
