@@ -27,11 +27,15 @@ class UplinkJudged:
 
 @dataclass(frozen=True, slots=True)
 class ProbeAnswered:
-    """One probe of an uplink ended; `rtt_ms` is None when it was lost."""
+    """One probe of an uplink ended; `rtt_ms` is None when it was lost.
+
+    `late`: it was told as lost before, and its answer came after all.
+    """
 
     uplink: str
     target: str
     rtt_ms: float | None
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True)
