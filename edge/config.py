@@ -120,6 +120,7 @@ class Policy(Section, frozen=True):
     failback_most_s: Annotated[float, Meta(ge=0, le=86_400)] = 3_600
     flap_half_life_s: Annotated[float, Meta(ge=1, le=604_800)] = 1_800
     failback_in_service_hours: Literal["deferred", "allowed"] = "deferred"
+    failback_pause_s: Annotated[float, Meta(ge=0, le=86_400)] = 60
     brownout_moves: Literal["service-hours", "always", "never"] = "service-hours"
     reconcile_s: Annotated[float, Meta(ge=0.2, le=3_600)] = 1
     headroom_percent: Annotated[float, Meta(ge=50, le=100)] = 90

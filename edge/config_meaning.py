@@ -21,6 +21,7 @@ _NOT_ABOVE = (
     ("monitor", "burst_interval_ms", "interval_ms"),
     ("monitor", "outage_s", "window_s"),
     ("upstream", "retry_first_s", "retry_most_s"),
+    ("policy", "failback_hold_s", "failback_most_s"),
     ("sms", "messages_per_hour", "messages_per_day"),
     ("sms", "sends_per_hour", "sends_per_day"),
 )
