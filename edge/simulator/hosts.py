@@ -14,6 +14,8 @@ from edge.simulator import netns
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 _CHUNK = bytes(16 * 1024)
 _MOST_BYTES = 1 << 30
+_MOST_PADDING = 64 * 1024
+_LOGIN = b"<html><title>Login</title>Voucher anda habis. Silakan masuk.</html>"
 BANNER = b"kampung\n"
 
 
@@ -32,14 +34,32 @@ async def serve(
 
 
 async def web(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """HTTP/1.1, one request a connection: ``/whoami`` tells the caller's address, ``/bytes/N`` sends N bytes."""
+    """HTTP/1.1, one request a connection: ``/whoami`` tells the caller's address, ``/bytes/N`` sends N bytes.
+
+    ``/whoami/N`` makes that answer N bytes longer; ``/generate_204`` is the empty answer that checks look for.
+    """
     request = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     path = request.split(" ", 2)[1]
     if path.startswith("/bytes/"):
         await _send_bytes(writer, min(int(path.removeprefix("/bytes/")), _MOST_BYTES))
         return
-    body = json.dumps({"you": writer.get_extra_info("peername")[0]}).encode() if path == "/whoami" else b""
-    writer.write(_head("200 OK" if body else "404 Not Found", len(body)) + body)
+    status, body = _answer(path, writer.get_extra_info("peername")[0])
+    writer.write(_head(status, len(body)) + body)
+    await writer.drain()
+
+
+def _answer(path: str, caller: str) -> tuple[str, bytes]:
+    what, _, more = path.removeprefix("/").partition("/")
+    if what == "whoami":
+        padding = bytes(min(int(more or 0), _MOST_PADDING)).replace(b"\0", b" ")
+        return "200 OK", json.dumps({"you": caller}).encode() + padding
+    return ("204 No Content" if what == "generate_204" else "404 Not Found"), b""
+
+
+async def login(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """A provider's login page, whatever is asked for: what a captive portal answers in another's name."""
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(_head("200 OK", len(_LOGIN)) + _LOGIN)
     await writer.drain()
 
 
@@ -63,7 +83,10 @@ async def door(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 
 
 class NameServer(asyncio.DatagramProtocol):
-    """Answers A questions for `names` and says that other names do not exist (RFC 1035 section 4.1)."""
+    """Answers A questions for `names` and says that other names do not exist (RFC 1035 section 4.1).
+
+    ``*.parent`` stands for every name right below ``parent`` (RFC 4592), so that no cache can answer for the server.
+    """
 
     def __init__(self, names: dict[str, str]) -> None:
         self._names = names
@@ -91,7 +114,7 @@ def answer_dns(query: bytes, names: dict[str, str]) -> bytes:
         labels.append(query[at + 1 : at + 1 + length].decode("ascii").lower())
         at += 1 + length
     question, kind = query[12 : at + 5], query[at + 1 : at + 3]
-    address = names.get(".".join(labels))
+    address = names.get(".".join(labels)) or names.get(".".join(["*", *labels[1:]]))
     found = address is not None and kind == b"\0\1"
     flags = b"\x81\x80" if address is not None else b"\x81\x83"
     head = query[:2] + flags + b"\0\1" + (b"\0\1" if found else b"\0\0") + b"\0\0\0\0"

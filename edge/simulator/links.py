@@ -18,6 +18,7 @@ from edge.simulator import netns
 
 LINE = "line"
 QUEUE_BYTES = 256 * 1024
+LOGIN_PORT = 8081
 _BURST_BYTES = 8 * 1024
 _DATAGRAM = bytes(1400)
 _NEIGHBOUR_MAC = "02:00:00:00:00:99"
@@ -59,26 +60,45 @@ class Line:
 
     def blackhole(self) -> None:
         """Lose every packet silently beyond the gateway, which itself still answers: carrier and gateway look well."""
-        self._fault("forward", "drop")
+        self._fault(_chain("forward", "drop"))
+
+    def silence(self) -> None:
+        """Swallow every packet, the gateway's own and its ARP too: nothing but the carrier looks well."""
+        self._fault(_chain("prerouting", "drop"), arp=_chain("input", "drop"))
+
+    def mute(self) -> None:
+        """Let the gateway itself answer nobody any more, while it still passes everything on."""
+        self._fault(_chain("input", f'iifname "{LINE}" drop'))
 
     def lose(self, percent: int) -> None:
         """Lose `percent` of the packets, by chance, in both directions."""
-        self._fault("forward", f"numgen random mod 100 < {percent} drop")
+        self._fault(_chain("forward", f"numgen random mod 100 < {percent} drop"))
+
+    def lose_names(self) -> None:
+        """Lose what goes to name servers, by UDP and by TCP, and nothing else."""
+        self._fault(_chain("forward", "meta l4proto { tcp, udp } th dport 53 drop"))
+
+    def intercept(self) -> None:
+        """Answer every web page beyond the gateway with the provider's own: a captive portal."""
+        redirect = f'iifname "{LINE}" tcp dport 80 redirect to :{LOGIN_PORT}'
+        self._fault(_chain("prerouting", redirect, kind="nat"))
 
     def heal(self) -> None:
         """Take every fault away and give the line its rates back."""
-        self._fault("forward", "accept")
+        self._fault()
         self.set_rate(self.download_mbit, self.upload_mbit)
 
-    def _fault(self, hook: str, verdict: str) -> None:
-        netns.nft(
-            self.gateway,
-            "table ip fault",
-            "delete table ip fault",
-            "table ip fault {",
-            f"  chain fault {{ type filter hook {hook} priority 0; {verdict}; }}",
-            "}",
-        )
+    def _fault(self, *chains: str, arp: str = "") -> None:
+        """Let these chains alone, of the families ip and arp, be what is wrong with the line."""
+        netns.nft(self.gateway, *_table("ip", *chains), *_table("arp", arp))
+
+
+def _table(family: str, *chains: str) -> tuple[str, ...]:
+    return f"table {family} fault", f"delete table {family} fault", f"table {family} fault {{", *chains, "}"
+
+
+def _chain(hook: str, rule: str, kind: str = "filter") -> str:
+    return f"  chain {hook} {{ type {kind} hook {hook} priority 0; {rule}; }}"
 
 
 @contextlib.asynccontextmanager

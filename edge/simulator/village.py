@@ -19,7 +19,7 @@ import socket
 from collections.abc import AsyncIterator
 
 from edge.simulator import hosts, netns
-from edge.simulator.links import LINE, Line, veth
+from edge.simulator.links import LINE, LOGIN_PORT, Line, veth
 
 BOX, OFFICE, AP, GOV, INTERNET = "box", "office", "ap", "gov", "internet"
 GUESTS = ("guest1", "guest2", "guest3")
@@ -30,6 +30,7 @@ LINES = {line.name: line for line in (PDE, TELKOM)}
 BOX_ON_LINE = {"pde": "10.35.10.2", "telkom": "100.64.7.2"}
 GATEWAY = {"pde": "10.35.10.1", "telkom": "100.64.7.1"}
 TELKOM_MTU = 1492
+MTU = {"pde": 1500, "telkom": TELKOM_MTU}
 
 OFFICE_NETWORK, BOX_IN_OFFICE, OFFICE_HOST = "192.168.10.0/24", "192.168.10.1", "192.168.10.20"
 GUEST_NETWORK, BOX_FOR_GUESTS = "172.20.0.0/22", "172.20.0.1"
@@ -40,7 +41,8 @@ GOV_PREFIX, GOV_HOST = "10.51.0.0/16", "10.51.0.80"
 PRIVATE_HOST = "10.99.0.80"
 WEB_HOST, NAME_HOST, PORTAL_HOST = "203.0.113.10", "203.0.113.53", "203.0.113.80"
 TARGETS = ("203.0.113.1", "198.51.100.1", "192.0.2.1", "198.18.0.1")
-NAMES = {"portal.kabupaten.example": PORTAL_HOST, "web.example": WEB_HOST}
+NAMES = {"portal.kabupaten.example": PORTAL_HOST, "web.example": WEB_HOST, "*.web.example": WEB_HOST}
+CHECK_PATH = "/generate_204"
 PAGE_PORT, DOOR_PORT, WEB_PORT, FLOOD_PORT = 8480, 22, 80, 5201
 
 NAMESPACES = (BOX, OFFICE, AP, *GUESTS, PDE.gateway, TELKOM.gateway, GOV, INTERNET)
@@ -94,19 +96,34 @@ def _access_point() -> None:
 
 
 def _providers() -> None:
-    for line, mtu in ((PDE, 1500), (TELKOM, TELKOM_MTU)):
-        veth(BOX, line.device, line.gateway, LINE, mtu)
+    for line in LINES.values():
         veth(line.gateway, "backbone", INTERNET, line.name)
-        netns.ip(BOX, f"address add {BOX_ON_LINE[line.name]}/24 dev {line.device}")
-        netns.ip(line.gateway, f"address add {GATEWAY[line.name]}/24 dev {LINE}")
         netns.sysctl(line.gateway, "net.ipv4.ip_forward=1")
-        for network in (OFFICE_NETWORK, GUEST_NETWORK):
-            netns.ip(line.gateway, f"route add {network} via {BOX_ON_LINE[line.name]}")
-    # As Debian leaves it: the first provider's default route stands in the main table.
-    netns.ip(BOX, f"route add default via {GATEWAY['pde']} dev pde0 metric 100")
+        join(line)
     _filter_icmp(TELKOM.gateway)
     _internet()
     _government()
+
+
+def join(line: Line) -> None:
+    """Plug `line` into the box: a new device with its address, and the provider's way in."""
+    veth(BOX, line.device, line.gateway, LINE, MTU[line.name])
+    netns.ip(BOX, f"address add {BOX_ON_LINE[line.name]}/24 dev {line.device}")
+    netns.ip(line.gateway, f"address add {GATEWAY[line.name]}/24 dev {LINE}")
+    route_inwards(line)
+    route_as_debian(line)
+
+
+def route_as_debian(line: Line) -> None:
+    """Leave the first provider's default route in the main table, as the operating system does."""
+    if line is PDE:
+        netns.ip(BOX, f"route replace default via {GATEWAY['pde']} dev pde0 metric 100")
+
+
+def route_inwards(line: Line) -> None:
+    """Let the provider route the village's private networks to the box, as none should."""
+    ways = (f"route replace {network} via {BOX_ON_LINE[line.name]}" for network in (OFFICE_NETWORK, GUEST_NETWORK))
+    netns.ip(line.gateway, *ways)
 
 
 def _filter_icmp(gateway: str) -> None:
@@ -161,6 +178,7 @@ async def inhabited() -> AsyncIterator[None]:
             (OFFICE, OFFICE_HOST, WEB_PORT, hosts.door),
             (BOX, "0.0.0.0", DOOR_PORT, hosts.door),  # noqa: S104 - sshd listens everywhere, and that is the point
             *((guest, address, WEB_PORT, hosts.door) for guest, address in GUEST_HOSTS.items()),
+            *((line.gateway, GATEWAY[line.name], LOGIN_PORT, hosts.login) for line in LINES.values()),
         ):
             await stack.enter_async_context(await hosts.serve(namespace, address, port, each))
         for namespace, address in ((OFFICE, OFFICE_HOST6), (BOX, BOX_FOR_GUESTS6)):
