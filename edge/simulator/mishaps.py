@@ -1,4 +1,4 @@
-"""What befalls the box's own ends of its lines: a pulled cable, an adapter that comes back as another, a new address."""
+"""What befalls the box's ends of its lines: a pulled cable, an adapter that returns as another, a new address."""
 
 from __future__ import annotations
 

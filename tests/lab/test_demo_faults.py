@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 
 import pytest
 
@@ -29,7 +30,7 @@ async def answered(address: str) -> bool:
 async def resolved() -> bool:
     """Whether the name server beyond PDE answers the office."""
     question = b"\x12\x34\x01\0\0\1\0\0\0\0\0\0\3web\7example\0\0\1\0\1"
-    with netns.open_socket(OFFICE, netns.socket.SOCK_DGRAM) as sock:
+    with netns.open_socket(OFFICE, socket.SOCK_DGRAM) as sock:
         sock.connect((NAME_HOST, 53))
         sock.send(question)
         try:
