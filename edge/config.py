@@ -31,6 +31,30 @@ TimeOfDay = Annotated[
     str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]\Z", description="a time of day from 00:00 to 23:59")
 ]
 
+_CLOCK = r"([01][0-9]|2[0-3]):[0-5][0-9]-(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)"
+_DAY = "(mon|tue|wed|thu|fri|sat|sun)"
+WeekHours = Annotated[
+    str,
+    Meta(
+        pattern=rf"^{_DAY}(-{_DAY})? {_CLOCK}(,{_CLOCK}){{0,7}}\Z",
+        description="days and hours such as mon-thu 07:30-12:00,13:00-15:30",
+    ),
+]
+DayHours = Annotated[
+    str,
+    Meta(
+        pattern=rf"^(closed|{_CLOCK}(,{_CLOCK}){{0,7}})\Z",
+        description="closed, or hours such as 08:00-12:00,13:00-15:00",
+    ),
+]
+Period = Annotated[
+    str,
+    Meta(
+        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}/[0-9]{4}-[0-9]{2}-[0-9]{2}\Z",
+        description="a first and a last day such as 2027-02-08/2027-03-09",
+    ),
+]
+
 
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A table of the configuration file; an unknown key in it is a mistake."""
@@ -113,6 +137,16 @@ class Classes(Section, frozen=True):
     control: TrafficClass
 
 
+class Calendar(Section, frozen=True):
+    """When the office serves; what a brownout may move and when traffic goes back depend on it."""
+
+    hours: tuple[WeekHours, ...] = ("mon-thu 07:30-15:30", "fri 07:00-14:30")
+    ramadan_hours: tuple[WeekHours, ...] = ("mon-thu 08:00-15:00", "fri 08:00-15:30")
+    holidays: Literal["closed", "open"] = "closed"
+    days: dict[str, DayHours] = {}
+    ramadan: tuple[Period, ...] = ()
+
+
 class Policy(Section, frozen=True):
     """When traffic moves."""
 
@@ -126,6 +160,24 @@ class Policy(Section, frozen=True):
     headroom_percent: Annotated[float, Meta(ge=50, le=100)] = 90
     busy_ceiling_percent: Annotated[float, Meta(ge=1, le=100)] = 60
     management: tuple[str, ...] = ()
+
+
+class Snmp(Section, frozen=True):
+    """A device beside the box that answers SNMP; its secret is the credential ``snmp-NAME``."""
+
+    name: Name
+    host: str
+    port: Annotated[int, Meta(ge=1, le=65_535)] = 161
+    role: Literal["ont", "switch", "mikrotik", "generic"] = "generic"
+    version: Literal["2c", "3"] = "2c"
+    uplink: str = ""
+    poll_s: Annotated[float, Meta(ge=10, le=3_600)] = 60
+    ports: Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=32)], ...], Meta(max_length=16)] = ()
+    optical_oid: Annotated[
+        str,
+        Meta(pattern=r"^(1(\.[0-9]{1,10}){3,31})?\Z", description='a numeric OID such as 1.3.6.1.4.1.2011.1.0, or ""'),
+    ] = ""
+    optical_per_dbm: Annotated[float, Meta(ge=1, le=10_000)] = 1
 
 
 class Modem(Section, frozen=True):
@@ -202,9 +254,11 @@ class Config(Section, frozen=True):
     state_dir: str = "/var/lib/kampung-edge"
     run_dir: str = "/run/kampung-edge"
     monitor: Monitor = Monitor()
+    calendar: Calendar = Calendar()
     policy: Policy = Policy()
     store: Store = Store()
     sms: Sms = Sms()
     web: Web = Web()
+    snmp: Annotated[tuple[Snmp, ...], Meta(max_length=8)] = ()
     modem: Modem | None = None
     upstream: Upstream | None = None

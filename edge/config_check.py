@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from edge.config import Config
+from edge.config_calendar import check_calendar
 from edge.config_host import check_host
 from edge.config_meaning import check_meaning
 from edge.config_networks import check_networks
@@ -47,6 +48,7 @@ def read(path: Path) -> tuple[Config | None, list[Problem]]:
     table = read_table(data, Config, "", findings)
     check_meaning(table, findings)
     check_networks(table, findings)
+    check_calendar(table, findings)
     check_host(table, findings)
     problems = sorted(findings.problems, key=lambda problem: problem.severity)
     return (None if findings.broken else msgspec.convert(data, Config)), problems
