@@ -86,6 +86,15 @@ class Uplink(Section, frozen=True):
     gateway6: str = ""
 
 
+class Tunnel(Section, frozen=True):
+    """A WireGuard device that somebody else sets up: another way to pinned networks, and for the regency to the box."""
+
+    name: Name
+    device: Device
+    port: Annotated[int, Meta(ge=1, le=65_535)] = 51_820
+    pinned: tuple[str, ...] = ()
+
+
 class Monitor(Section, frozen=True):
     """Probing pace and the thresholds of a verdict."""
 
@@ -260,5 +269,6 @@ class Config(Section, frozen=True):
     sms: Sms = Sms()
     web: Web = Web()
     snmp: Annotated[tuple[Snmp, ...], Meta(max_length=8)] = ()
+    tunnel: Annotated[tuple[Tunnel, ...], Meta(max_length=4)] = ()
     modem: Modem | None = None
     upstream: Upstream | None = None
