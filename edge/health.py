@@ -223,6 +223,13 @@ _DECLARED = (
         "wall time is not synchronised: deadlines that span days are not judged",
     ),
     Condition(
+        "holidays-unknown",
+        "warning",
+        "Daftar hari libur belum diperbarui",
+        "Tidak perlu tindakan. Bila berlanjut lebih dari satu minggu, hubungi Dishubkominfo.",
+        "the table of holidays could not be computed: the old one stays; it is tried again every six hours",
+    ),
+    Condition(
         "part-crashed",
         "error",
         "Sebagian layanan sedang dimulai ulang",
