@@ -17,7 +17,7 @@ from edge.clock import Clock
 from edge.events import Announce, ProbeAnswered, UplinkJudged
 from edge.health import Health
 from edge.monitor.carrier import Link, LinkNews, LinkReader
-from edge.monitor.probe import KINDS, NoDevice, NoPrivilege, ProbeResult
+from edge.monitor.probe import KINDS, NoDevice, NoPrivilege, ProbeResult, Way
 from edge.monitor.verdict import Judge, Obstacle, Verdict
 from edge.monitor.window import Window
 
@@ -67,7 +67,9 @@ class Watcher:
         )
         self._judge = Judge(uplink.name, settings, well="" if targets else "no-targets", now=now)
         self._told = (self.verdict.level, self.verdict.cause)
-        self._probe = KINDS["icmp"]()(uplink.device, marks.probe_mark(number), clock=clock, report=self._report)
+        self._probe = KINDS["icmp"]()(
+            Way(uplink.device, marks.probe_mark(number)), settings, clock=clock, report=self._report
+        )
         self._turns = (*targets, gateway)
         self._turn = 0
         self._probed_at: dict[str, float] = {}

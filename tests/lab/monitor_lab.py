@@ -11,16 +11,19 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from edge import config
+from edge import config, marks
 from edge.clock import SystemClock
 from edge.events import Event
 from edge.health import Health
+from edge.monitor.probe import Way
 from edge.monitor.verdict import Verdict
 from edge.monitor.watcher import Watcher
 
 DEVICE, GATEWAY, BOX = "pde0", "10.91.0.1", "10.91.0.2"
 TARGETS = ("198.51.100.1", "198.51.100.2", "198.51.100.3", "198.51.100.4")
+GATEWAY6, BOX6, TARGET6 = "fd00:91::1", "fd00:91::2", "fd00:5::1"
 TABLE = "1091"
+WAY = Way(DEVICE, marks.probe_mark(1), (GATEWAY,))
 SETTINGS = config.Monitor(window_s=5, outage_s=1.5, fall_s=1, rise_s=2)
 
 
@@ -40,22 +43,28 @@ class Line:
         sh("ip -n pde link set lo up")
         for target in TARGETS:
             sh(f"ip -n pde addr add {target}/32 dev lo")
+        sh(f"ip -n pde addr add {TARGET6}/128 dev lo nodad")
         sh(f"ip rule add oif {DEVICE} lookup {TABLE}")
+        sh(f"ip -6 rule add oif {DEVICE} lookup {TABLE}")
         self.plug()
 
     def raze(self) -> None:
         sh("ip netns del pde", check=False)
         sh(f"ip link del {DEVICE}", check=False)
         sh(f"ip rule del oif {DEVICE} lookup {TABLE}", check=False)
+        sh(f"ip -6 rule del oif {DEVICE} lookup {TABLE}", check=False)
 
     def plug(self) -> None:
         """Make the device (each time with another ifindex), address it and set its policy route."""
         sh(f"ip link add {DEVICE} type veth peer name box netns pde")
         sh(f"ip addr add {BOX}/24 dev {DEVICE}")
         sh(f"ip -n pde addr add {GATEWAY}/24 dev box")
+        sh(f"ip addr add {BOX6}/64 dev {DEVICE} nodad")
+        sh(f"ip -n pde addr add {GATEWAY6}/64 dev box nodad")
         sh(f"ip link set {DEVICE} up")
         sh("ip -n pde link set box up")
         sh(f"ip route replace default via {GATEWAY} dev {DEVICE} table {TABLE}")
+        sh(f"ip -6 route replace default via {GATEWAY6} dev {DEVICE} table {TABLE}")
 
     def unplug(self) -> None:
         sh(f"ip link del {DEVICE}")

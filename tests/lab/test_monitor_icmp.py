@@ -3,44 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
-import os
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from functools import partial
 
 import pytest
 
 from edge.clock import SystemClock
 from edge.marks import probe_mark
 from edge.monitor.probe import ProbeResult
-from edge.monitor.probes.icmp import IcmpProbe, checksum
-from tests.lab.monitor_lab import DEVICE, TARGETS, Line, eventually, line, sh
+from edge.monitor.probes.echo import checksum
+from edge.monitor.probes.icmp import IcmpProbe
+from tests.lab.monitor_lab import DEVICE, SETTINGS, TARGET6, TARGETS, WAY, Line, eventually, line, sh
+from tests.lab.namespaces import inside
 
 __all__ = ["line"]
-CLONE_NEWNET = 0x40000000
 NASTY, HONEST, THIRD = TARGETS[0], TARGETS[1], TARGETS[2]
 Answer = tuple[str, bytes]  # source address, ICMP message
 
 
-def socket_in(namespace: str) -> socket.socket:
-    """A raw ICMP socket that lives in `namespace`."""
-    made: list[socket.socket] = []
-
-    def make() -> None:
-        handle = os.open(Path("/run/netns") / namespace, os.O_RDONLY)
-        libc = ctypes.CDLL(None, use_errno=True)
-        assert libc.setns(handle, CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
-        made.append(socket.socket(socket.AF_INET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.IPPROTO_ICMP))
-        os.close(handle)
-
-    thread = threading.Thread(target=make)
-    thread.start()
-    thread.join()
-    return made[0]
+def raw_icmp() -> socket.socket:
+    return socket.socket(socket.AF_INET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.IPPROTO_ICMP)
 
 
 def message(request: bytes, *, identifier: bytes = b"", sequence: bytes = b"", payload: bytes | None = None) -> bytes:
@@ -55,7 +40,7 @@ def message(request: bytes, *, identifier: bytes = b"", sequence: bytes = b"", p
 def answering(play: Callable[[bytes], list[Answer]]) -> Iterator[list[bytes]]:
     """Let the provider's side answer echo requests to NASTY by `play`, all others honestly; yields the requests."""
     sh("ip netns exec pde sysctl -qw net.ipv4.icmp_echo_ignore_all=1")
-    sock, seen = socket_in("pde"), list[bytes]()
+    sock, seen = inside("pde", raw_icmp), list[bytes]()
     sock.setsockopt(socket.IPPROTO_IP, socket.IP_HDRINCL, 1)
 
     def readable() -> None:
@@ -82,7 +67,7 @@ def answering(play: Callable[[bytes], list[Answer]]) -> Iterator[list[bytes]]:
 @contextmanager
 def probing() -> Iterator[tuple[IcmpProbe, list[ProbeResult]]]:
     results: list[ProbeResult] = []
-    probe = IcmpProbe(DEVICE, probe_mark(1), clock=SystemClock(), report=results.append)
+    probe = IcmpProbe(WAY, SETTINGS, clock=SystemClock(), report=results.append)
     probe.open()
     try:
         yield probe, results
@@ -145,16 +130,20 @@ async def test_busy_loop_does_not_lengthen_the_round_trip() -> None:
         assert 0 <= results[0].rtt_ms < 100
 
 
+YEARS = 10 * 31_536_000
+
+
 @pytest.mark.usefixtures("line")
-async def test_wall_clock_set_meanwhile_does_not_spoil_the_round_trip() -> None:
-    """A jump of the wall clock between send and receive must fall back to monotonic time."""
+@pytest.mark.parametrize("jump", [-86_400, -YEARS, YEARS])
+async def test_wall_clock_set_meanwhile_does_not_spoil_the_round_trip(jump: float) -> None:
+    """A jump of the wall clock, of a day or of years either way, must fall back to monotonic time."""
 
     class Jumping(SystemClock):
         def wall(self) -> float:
-            return super().wall() - 86_400
+            return super().wall() + jump
 
     results: list[ProbeResult] = []
-    probe = IcmpProbe(DEVICE, probe_mark(1), clock=Jumping(), report=results.append)
+    probe = IcmpProbe(WAY, SETTINGS, clock=Jumping(), report=results.append)
     probe.open()
     probe.send(1, HONEST)
     await eventually(lambda: bool(results), 2)
@@ -191,6 +180,77 @@ async def test_unsendable_probe_is_reported_with_its_reason(line: Line) -> None:
         line.unplug()
         probe.send(2, HONEST)
         assert [(r.serial, r.rtt_ms, r.reason) for r in results] == [(1, None, "refused"), (2, None, "no-device")]
+
+
+@pytest.mark.usefixtures("line")
+async def test_target_of_ipv6_answers() -> None:
+    """A target of IPv6 must be probed through its device, by any spelling, and beside one of IPv4."""
+    with probing() as (probe, results):
+        probe.send(1, TARGET6.upper())
+        probe.send(2, f"[{TARGET6}]")
+        probe.send(3, HONEST)
+        await eventually(lambda: len(results) == 3, 2)
+        assert sorted(result.serial for result in results) == [1, 2, 3]
+        assert all(result.rtt_ms is not None and 0 < result.rtt_ms < 1_000 for result in results)
+
+
+@contextmanager
+def answering6(play: Callable[[bytes], list[bytes]]) -> Iterator[None]:
+    """Let the provider's side answer echo requests to TARGET6 by `play`, from TARGET6."""
+    sh("ip netns exec pde sysctl -qw net.ipv6.icmp.echo_ignore_all=1")
+    sock = inside("pde", lambda: socket.socket(socket.AF_INET6, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 58))
+    sock.bind((TARGET6, 0))
+
+    def readable() -> None:
+        request, sender = sock.recvfrom(2_048)
+        if request[0] == 128:
+            for reply in play(request):
+                sock.sendto(reply, sender)
+
+    loop = asyncio.get_running_loop()
+    loop.add_reader(sock, readable)
+    try:
+        yield
+    finally:
+        loop.remove_reader(sock)
+        sock.close()
+
+
+FORGERIES6: dict[str, Callable[[bytes], bytes]] = {
+    "another token": lambda request: b"\x81" + request[1:8] + bytes(16),
+    "another identifier": lambda request: b"\x81" + request[1:4] + bytes((request[4] ^ 1,)) + request[5:],
+    "a sequence never sent": lambda request: b"\x81" + request[1:6] + b"\xee\xee" + request[8:],
+    "a shortened token": lambda request: b"\x81" + request[1:-1],
+    "four bytes": lambda request: b"\x81" + request[1:4],
+    "a code": lambda request: b"\x81\1" + request[2:],
+}
+
+
+@pytest.mark.usefixtures("line")
+@pytest.mark.parametrize("forge", FORGERIES6.values(), ids=FORGERIES6.keys())
+async def test_forged_reply6_is_ignored(forge: Callable[[bytes], bytes]) -> None:
+    """A forged or truncated reply of IPv6 must not count."""
+    with answering6(lambda request: [forge(request)]), probing() as (probe, results):
+        probe.send(1, TARGET6)
+        probe.send(2, HONEST)
+        await eventually(lambda: bool(results), 2)
+        probe.send(3, HONEST)
+        await eventually(lambda: len(results) >= 2, 2)
+        assert [result.serial for result in results] == [2, 3]
+
+
+@pytest.mark.usefixtures("line")
+async def test_duplicate_reply6_counts_once() -> None:
+    """A reply of IPv6 that comes twice must be reported once."""
+    with answering6(lambda request: [b"\x81" + request[1:]] * 2), probing() as (probe, results):
+        for serial in (1, 2):
+            probe.send(serial, TARGET6)
+            await eventually(partial(_holds, results, serial), 2)
+        assert [result.serial for result in results] == [1, 2]
+
+
+def _holds(results: list[ProbeResult], count: int) -> bool:
+    return len(results) >= count
 
 
 def _be_busy(seconds: float) -> None:

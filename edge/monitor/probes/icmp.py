@@ -1,194 +1,152 @@
-"""ICMP echo (RFC 792) over a raw socket that is bound to one device and carries one mark.
+"""ICMP echo over raw sockets that are bound to one device and carry one mark; a target is an IPv4 or IPv6 address.
 
 A reply counts only when it comes from the probed address and repeats our identifier, a sequence number in flight and
 the random token sent with it; anything else (forged, truncated, duplicate, another process's) is ignored. The round
 trip is measured to the kernel's receive timestamp (SO_TIMESTAMPNS), so that a busy daemon does not look like a slow
-uplink. Opening needs CAP_NET_RAW.
+uplink. Opening needs CAP_NET_RAW. The socket of IPv6 is opened when the first such target is probed.
 """
 
 from __future__ import annotations
 
 import asyncio
-import errno
 import secrets
 import socket
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from edge.clock import Clock
-from edge.monitor.probe import NoDevice, NoPrivilege, ProbeResult, Reason, Report
+from edge.config import Monitor
+from edge.monitor.probe import NoDevice, NoPrivilege, ProbeResult, Report, Way
+from edge.monitor.probes import echo
+from edge.monitor.probes.bound import ANCILLARY_BYTES, Departure, arrived, bound, place, reason_of, stamp_arrivals
 
-ECHO_REPLY, ECHO_REQUEST = 0, 8
 TOKEN_BYTES = 16
 MOST_IN_FLIGHT = 4_096
 MOST_PER_WAKE = 64  # a flood of foreign replies must not hold the loop
 
-_HEADER = struct.Struct("!BBHHH")  # type, code, checksum, identifier, sequence
-_TIMESPEC = struct.Struct("@ll")
-_ICMP_FILTER = 1  # linux/icmp.h; level SOL_RAW, a set bit drops that type
-_SOL_RAW = 255
-_SO_TIMESTAMPNS = 35  # asm-generic/socket.h, with the kernel's native struct timespec
-
-_REASONS: dict[int, Reason] = {
-    errno.ENODEV: "no-device",
-    errno.ENXIO: "no-device",
-    errno.ENETDOWN: "no-device",
-    errno.ENETUNREACH: "no-route",
-    errno.EHOSTUNREACH: "no-route",
-    errno.EPERM: "refused",
-    errno.EACCES: "refused",
-}
+_SOL_RAW, _ICMP_FILTER = 255, 1  # linux/icmp.h: a set bit drops that type
+_ICMP6_FILTER = 1  # linux/icmpv6.h, level IPPROTO_ICMPV6: likewise, 256 bits
+_KEEP4 = struct.pack("=I", 0xFFFFFFFF & ~(1 << echo.ECHO_REPLY))
+_KEEP6 = struct.pack(
+    "=8I", *(0xFFFFFFFF & ~(1 << echo.ECHO6_REPLY % 32 if word == echo.ECHO6_REPLY // 32 else 0) for word in range(8))
+)
 
 
 @dataclass(frozen=True, slots=True)
-class EchoReply:
-    """A well-formed echo reply."""
+class _Dialect:
+    """What differs between the two families."""
 
-    identifier: int
-    sequence: int
-    payload: bytes
+    protocol: int
+    filter: tuple[int, int, bytes]
+    encode: Callable[[int, int, bytes], bytes]
+    decode: Callable[[bytes], echo.EchoReply | None]
+
+
+_DIALECTS = {
+    socket.AF_INET: _Dialect(
+        socket.IPPROTO_ICMP, (_SOL_RAW, _ICMP_FILTER, _KEEP4), echo.encode_request, echo.decode_reply
+    ),
+    socket.AF_INET6: _Dialect(
+        socket.IPPROTO_ICMPV6,
+        (socket.IPPROTO_ICMPV6, _ICMP6_FILTER, _KEEP6),
+        echo.encode_request6,
+        echo.decode_reply6,
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class _Flight:
     serial: int
     target: str
+    address: str
     token: bytes
-    sent_monotonic: float
-    sent_wall: float
-
-
-def checksum(data: bytes) -> int:
-    """The Internet checksum of RFC 1071; zero over a packet that carries its own."""
-    if len(data) % 2:
-        data += b"\0"
-    words: tuple[int, ...] = struct.unpack(f"!{len(data) // 2}H", data)
-    total = sum(words)
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
-
-
-def encode_request(identifier: int, sequence: int, payload: bytes) -> bytes:
-    """An echo request without its IP header; `identifier` and `sequence` are 16 bits."""
-    blank = _HEADER.pack(ECHO_REQUEST, 0, 0, identifier, sequence) + payload
-    return _HEADER.pack(ECHO_REQUEST, 0, checksum(blank), identifier, sequence) + payload
-
-
-def decode_reply(packet: bytes) -> EchoReply | None:
-    """Read an IPv4 packet as a raw socket delivers it; None unless it is a whole, correct echo reply."""
-    if len(packet) < 20 or packet[0] >> 4 != 4 or packet[9] != socket.IPPROTO_ICMP:
-        return None
-    start = (packet[0] & 0x0F) * 4
-    end = int.from_bytes(packet[2:4], "big")
-    if start < 20 or end > len(packet) or end < start + _HEADER.size:
-        return None
-    message = packet[start:end]
-    kind, code, _, identifier, sequence = _HEADER.unpack_from(message)
-    if kind != ECHO_REPLY or code != 0 or checksum(message) != 0:
-        return None
-    return EchoReply(identifier, sequence, message[_HEADER.size :])
+    left: Departure
 
 
 class IcmpProbe:
-    """Echo requests through `device` with fwmark `mark`; results go to `report`."""
+    """Echo requests by `way`; results go to `report`."""
 
-    def __init__(self, device: str, mark: int, *, clock: Clock, report: Report) -> None:
-        self._device = device
-        self._mark = mark
+    def __init__(self, way: Way, settings: Monitor, *, clock: Clock, report: Report) -> None:
+        del settings  # an echo needs none
+        self._way = way
         self._clock = clock
         self._report = report
-        self._socket: socket.socket | None = None
+        self._sockets: dict[int, socket.socket] = {}
         self._identifier = 0
         self._flights: dict[int, _Flight] = {}
 
     def open(self) -> None:
         """Open and bind the socket. Raises `NoPrivilege` without CAP_NET_RAW, `NoDevice` without the device."""
         self.close()
-        try:
-            sock = socket.socket(socket.AF_INET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.IPPROTO_ICMP)
-        except PermissionError:
-            raise NoPrivilege("a raw ICMP socket needs CAP_NET_RAW") from None
-        try:
-            _prepare(sock, self._device, self._mark)
-        except BaseException:
-            sock.close()
-            raise
         self._identifier = secrets.randbits(16)
-        self._socket = sock
-        asyncio.get_running_loop().add_reader(sock, self._readable, sock)
+        self._add(socket.AF_INET)
 
     def close(self) -> None:
-        """Close the socket and forget what is in flight."""
-        if self._socket is None:
-            return
-        asyncio.get_running_loop().remove_reader(self._socket)
-        self._socket.close()
-        self._socket = None
+        """Close the sockets and forget what is in flight."""
+        for sock in self._sockets.values():
+            asyncio.get_running_loop().remove_reader(sock)
+            sock.close()
+        self._sockets.clear()
         self._flights.clear()
 
     def send(self, serial: int, target: str) -> None:
         """Send one echo request; a failure to send is reported as a probe that failed."""
-        if self._socket is None:
+        if not self._sockets:
             self._report(ProbeResult(serial, target, None, "no-device"))
             return
+        where = place(target)
         sequence = serial & 0xFFFF
         token = secrets.token_bytes(TOKEN_BYTES)
-        packet = encode_request(self._identifier, sequence, token)
+        packet = _DIALECTS[where.family].encode(self._identifier, sequence, token)
+        left = Departure(self._clock.monotonic(), self._clock.wall())
         self._flights.pop(sequence, None)
-        self._flights[sequence] = _Flight(serial, target, token, self._clock.monotonic(), self._clock.wall())
+        self._flights[sequence] = _Flight(serial, target, where.address, token, left)
         if len(self._flights) > MOST_IN_FLIGHT:
             del self._flights[next(iter(self._flights))]
         try:
-            self._socket.sendto(packet, (target, 0))
+            sock = self._sockets.get(where.family) or self._add(where.family)
+            sock.sendto(packet, where.sockaddr)
+        except NoDevice:
+            del self._flights[sequence]
+            self._report(ProbeResult(serial, target, None, "no-device"))
+        except NoPrivilege:
+            del self._flights[sequence]
+            self._report(ProbeResult(serial, target, None, "refused"))
         except OSError as error:
             del self._flights[sequence]
-            self._report(ProbeResult(serial, target, None, _REASONS.get(error.errno or 0, "not-sent")))
+            self._report(ProbeResult(serial, target, None, reason_of(error)))
 
-    def _readable(self, sock: socket.socket) -> None:
+    def _add(self, family: socket.AddressFamily) -> socket.socket:
+        dialect = _DIALECTS[family]
+        sock = bound(self._way, family, socket.SOCK_RAW, dialect.protocol)
+        sock.setsockopt(*dialect.filter)
+        stamp_arrivals(sock)
+        asyncio.get_running_loop().add_reader(sock, self._readable, sock, dialect.decode)
+        self._sockets[family] = sock
+        return sock
+
+    def _readable(self, sock: socket.socket, decode: Callable[[bytes], echo.EchoReply | None]) -> None:
         for _ in range(MOST_PER_WAKE):
             try:
-                packet, ancillary, _, sender = sock.recvmsg(2_048, socket.CMSG_SPACE(_TIMESPEC.size))
+                packet, ancillary, _, sender = sock.recvmsg(2_048, ANCILLARY_BYTES)
             except BlockingIOError:
                 return
             except OSError:
                 return  # the device went away: its link state tells, and the socket is opened anew
-            self._received(packet, sender[0], _received_wall(ancillary))
-            if sock is not self._socket:
+            reply = decode(packet)
+            if reply is not None:
+                self._received(reply, sender[0].partition("%")[0], arrived(ancillary))
+            if sock.fileno() < 0:
                 return
 
-    def _received(self, packet: bytes, sender: str, received_wall: float | None) -> None:
-        reply = decode_reply(packet)
-        if reply is None or reply.identifier != self._identifier:
-            return
+    def _received(self, reply: echo.EchoReply, sender: str, received: float | None) -> None:
         flight = self._flights.get(reply.sequence)
-        if flight is None or flight.target != sender or flight.token != reply.payload:
+        if flight is None or reply.identifier != self._identifier:
+            return
+        if flight.address != sender or flight.token != reply.payload:
             return
         del self._flights[reply.sequence]
-        elapsed = self._clock.monotonic() - flight.sent_monotonic
-        if received_wall is not None and 0 <= received_wall - flight.sent_wall <= elapsed:
-            elapsed = received_wall - flight.sent_wall  # else the wall clock was set meanwhile
+        elapsed = flight.left.elapsed(monotonic=self._clock.monotonic(), arrived=received)
         self._report(ProbeResult(flight.serial, flight.target, elapsed * 1_000))
-
-
-def _prepare(sock: socket.socket, device: str, mark: int) -> None:
-    """Bind device and mark, keep echo replies only, ask for kernel timestamps."""
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, mark)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode() + b"\0")
-    except PermissionError:
-        raise NoPrivilege("a probe's mark and device need CAP_NET_RAW and CAP_NET_ADMIN") from None
-    except OSError as error:
-        if error.errno == errno.ENODEV:
-            raise NoDevice(f"network device {device} does not exist") from None
-        raise
-    sock.setsockopt(_SOL_RAW, _ICMP_FILTER, struct.pack("=I", 0xFFFFFFFF & ~(1 << ECHO_REPLY)))
-    sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
-
-
-def _received_wall(ancillary: list[tuple[int, int, bytes]]) -> float | None:
-    for level, kind, data in ancillary:
-        if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS and len(data) >= _TIMESPEC.size:
-            seconds, nanoseconds = _TIMESPEC.unpack_from(data)
-            return float(seconds) + float(nanoseconds) / 1e9
-    return None

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.monitor.probes.icmp import EchoReply, checksum, decode_reply, encode_request
+from edge.monitor.probes.echo import (
+    EchoReply,
+    checksum,
+    decode_reply,
+    decode_reply6,
+    encode_request,
+    encode_request6,
+)
 
 WORD = st.integers(0, 0xFFFF)
 TOKEN = bytes(range(16))
@@ -98,3 +105,28 @@ def test_other_packets_are_ignored(packet: bytes) -> None:
 def test_garbage_never_raises(packet: bytes) -> None:
     """Whatever arrives on a raw socket must be read or ignored, never crash the prober."""
     decode_reply(packet)
+    decode_reply6(packet)
+
+
+def test_request6_is_the_known_packet() -> None:
+    """An ICMPv6 request must have its own type and leave the checksum to the kernel (RFC 4443, 4.1)."""
+    assert encode_request6(0x0001, 0x0002, b"abcd") == bytes.fromhex("8000000000010002") + b"abcd"
+
+
+@given(WORD, WORD, st.binary(max_size=65))
+def test_reply6_is_read_back(identifier: int, sequence: int, payload: bytes) -> None:
+    """Every correct ICMPv6 reply must be read."""
+    message = b"\x81" + encode_request6(identifier, sequence, payload)[1:]
+    assert decode_reply6(message) == EchoReply(identifier, sequence, payload)
+
+
+@pytest.mark.parametrize("length", range(8))
+def test_truncated_message6_is_ignored(length: int) -> None:
+    """No prefix of a header may be read as a reply."""
+    assert decode_reply6((b"\x81" + bytes(7))[:length]) is None
+
+
+@pytest.mark.parametrize("head", [b"\x80\0", b"\x81\1", b"\x01\0", b"\x87\0"])
+def test_other_messages6_are_ignored(head: bytes) -> None:
+    """Requests, codes, errors and neighbour solicitations must be no reply."""
+    assert decode_reply6(head + bytes(6) + TOKEN) is None
