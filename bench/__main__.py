@@ -22,10 +22,9 @@ _SHAPE = {"__main__"}
 
 
 def names() -> list[str]:
-    """Every benchmark there is."""
-    return sorted(
-        module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]) if module.name not in _SHAPE
-    )
+    """Every benchmark there is; a package here is what one of them is made of."""
+    modules = pkgutil.iter_modules([str(Path(__file__).parent)])
+    return sorted(module.name for module in modules if not module.ispkg and module.name not in _SHAPE)
 
 
 def measure(name: str, *, quick: bool) -> tuple[Result, bool]:
