@@ -14,6 +14,7 @@ import msgspec
 
 from edge.config import Config
 from edge.config_calendar import check_calendar
+from edge.config_devices import check_devices
 from edge.config_host import check_host
 from edge.config_meaning import check_meaning
 from edge.config_networks import check_networks
@@ -48,6 +49,7 @@ def read(path: Path) -> tuple[Config | None, list[Problem]]:
     table = read_table(data, Config, "", findings)
     check_meaning(table, findings)
     check_networks(table, findings)
+    check_devices(table, findings)
     check_calendar(table, findings)
     check_host(table, findings)
     problems = sorted(findings.problems, key=lambda problem: problem.severity)

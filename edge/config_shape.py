@@ -21,7 +21,7 @@ from edge.marks import CLASSES
 
 Table = dict[str, Any]
 _BAD = object()
-_SECRET_WORDS = ("key", "token", "password", "secret", "pin")
+_SECRET_WORDS = ("key", "token", "password", "secret", "pin", "community")
 _USERINFO = re.compile(r"://[^/@]*@")
 _NUMBERS = {int: "a whole number", float: "a number"}
 
@@ -136,7 +136,7 @@ def _unknown(key: str, known: list[str], path: str, findings: Findings) -> None:
     if near:
         remedy = f"Did you mean {near[0]}?"
     elif any(word in key.lower() for word in _SECRET_WORDS):
-        remedy = "Secrets are no part of this file: give desk-key, portal-key, store-key and sim-pin as credentials."
+        remedy = "Secrets do not belong here: give desk-key, portal-key, store-key, sim-pin, snmp-NAME as credentials."
     else:
         remedy = f"Remove it; known here: {', '.join(known)}."
     findings.error(path, "is no setting of this program", remedy)
@@ -197,6 +197,12 @@ def uplinks(config: Table) -> Iterator[tuple[str, Table]]:
     """Each uplink with its path."""
     for number, uplink in enumerate(items(config, "uplink"), 1):
         yield f"uplink[{number}]", uplink
+
+
+def tunnels(config: Table) -> Iterator[tuple[str, Table]]:
+    """Each tunnel with its path."""
+    for number, tunnel in enumerate(items(config, "tunnel"), 1):
+        yield f"tunnel[{number}]", tunnel
 
 
 def classes(config: Table) -> Iterator[tuple[str, str, Table]]:

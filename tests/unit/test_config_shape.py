@@ -67,7 +67,7 @@ MISTAKES: Mistakes = {
         (
             "upstream.api_key",
             "is no setting of this program",
-            "Secrets are no part of this file: give desk-key, portal-key, store-key and sim-pin as credentials.",
+            "Secrets do not belong here: give desk-key, portal-key, store-key, sim-pin, snmp-NAME as credentials.",
         ),
     ],
     "type-item": [
@@ -96,8 +96,8 @@ MISTAKES: Mistakes = {
             "dashboard",
             "is no setting of this program",
             (
-                "Remove it; known here: village, uplink, classes, mode, state_dir, run_dir, monitor, policy, store, "
-                "sms, web, modem, upstream."
+                "Remove it; known here: village, uplink, classes, mode, state_dir, run_dir, monitor, calendar, policy, "
+                "store, sms, web, snmp, tunnel, modem, upstream."
             ),
         ),
     ],
