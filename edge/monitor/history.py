@@ -95,7 +95,7 @@ class History:
         self._urgent.set()
 
     async def recent(self, most: int) -> list[dict[str, Any]]:
-        """The last decisions, the newest last: ``at`` (Unix s or None), ``kind`` (verdict or switch), and its facts."""
+        """The last decisions, the newest last: ``at`` (Unix s or None), ``event`` (verdict, switch), and its facts."""
         waiting = [{"at": each.wall} | each.content for each in self._writer.decisions]
         if self._store is None:
             return waiting[-most:]
@@ -201,9 +201,9 @@ class History:
 
 def _verdict(event: UplinkJudged) -> dict[str, Any]:
     return {
-        "kind": "verdict",
+        "event": "verdict",
         "uplink": event.uplink,
-        "level": event.verdict,
+        "verdict": event.verdict,
         "cause": event.cause,
         "loss": round(event.loss, 4),
         "rtt_ms": event.rtt_ms,
@@ -214,7 +214,7 @@ def _verdict(event: UplinkJudged) -> dict[str, Any]:
 
 def _switch(event: ClassMoved) -> dict[str, Any]:
     return {
-        "kind": "switch",
+        "event": "switch",
         "class": event.traffic_class,
         "from": event.from_uplink,
         "to": event.to_uplink,

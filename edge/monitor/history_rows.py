@@ -1,8 +1,9 @@
 """The history's tables: works for the store, and what a report reads. Each takes the connection of a transaction.
 
-The rows of `rollup` are additive: every measured second stands in exactly one row with ``passed = 0``. A minute that is
-written twice (the clock was set back) is added to the row that is there; when its hour, day or month is over a row is
-added to the coarser one and kept with ``passed = 1``. So a late or repeated row is neither lost nor counted twice.
+The rows of `rollup` are additive: every measured second stands in exactly one row with ``passed = 0``. When its hour,
+day or month is over a row is added to the coarser one and kept with ``passed = 1``. Minutes are appended, also when one
+comes late or again (the clock was set back); hours, days and months are one row each, or two while something that came
+late has not been passed on.
 
 Bounds count rows, not age: a clock that jumps by years must not empty the tables. The oldest rows go first, and before
 them any that lie in the future.
@@ -18,7 +19,7 @@ from datetime import datetime, tzinfo
 from typing import Any
 
 from edge.monitor.outages import BOX_OFF
-from edge.monitor.rollup import Figures
+from edge.monitor.rollup import Figures, total
 
 KEPT = {"minute": 48 * 60, "hour": 90 * 24, "day": 36 * 31, "month": 36}  # rows an uplink
 COARSER = {"minute": "hour", "hour": "day", "day": "month"}
@@ -28,7 +29,7 @@ ROWS_MOST = 500  # of one transaction, so that requests need not wait
 _FUTURE_S = 86_400
 
 _SELECT = """
-    SELECT start, uplink,
+    SELECT id, start, uplink,
         up_ms, degraded_ms, down_ms, service_up_ms, service_degraded_ms, service_down_ms, probes, lost,
         jitter_us, jitter_count, received_bytes, sent_bytes, metered_ms, peak_received_kbit, peak_sent_kbit, latency
     FROM rollup WHERE grain = ? AND """
@@ -41,11 +42,12 @@ _INSERT = """
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The figures of one uplink from `start` (Unix s) on."""
+    """The figures of one uplink from `start` (Unix s) on; `id` is its place in the table, once it has one."""
 
     start: int
     uplink: str
     figures: Figures
+    id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +74,13 @@ def begin(grain: str, moment: float, zone: tzinfo) -> int:
 
 
 def add(conn: sqlite3.Connection, grain: str, rows: Iterable[Row], *, passed: int = 0) -> None:
-    """Write rows, each added to the one that is there."""
+    """Write rows; those of an hour, day or month are added to the one that is there."""
     for row in rows:
-        there = list(_read(conn, grain, "start = ? AND uplink = ? AND passed = ?", (row.start, row.uplink, passed)))
-        figures = Figures()
-        for each in (*there, row):
-            figures.add(each.figures)
+        figures = row.figures
+        if grain != "minute":
+            key = "grain <> 'minute' AND start = ? AND uplink = ? AND passed = ?"
+            there = _read(conn, grain, key, (row.start, row.uplink, passed))
+            figures = total([figures, *(each.figures for each in there)])
         conn.execute(_INSERT, (grain, row.start, row.uplink, passed, *figures.values()))
 
 
@@ -96,14 +99,9 @@ def pass_on(conn: sqlite3.Connection, grain: str, *, now: float, zone: tzinfo) -
 
 
 def _mark_passed(conn: sqlite3.Connection, grain: str, row: Row) -> None:
-    key = (grain, row.start, row.uplink)
-    moved = conn.execute(
-        "UPDATE OR IGNORE rollup SET passed = 1 WHERE grain = ? AND start = ? AND uplink = ? AND passed = 0", key
-    )
-    # A row that was passed before stands in the way when the clock was set back: the two become one.
-    if not moved.rowcount:
-        add(conn, grain, [row], passed=1)
-        conn.execute("DELETE FROM rollup WHERE grain = ? AND start = ? AND uplink = ? AND passed = 0", key)
+    if not conn.execute("UPDATE OR IGNORE rollup SET passed = 1 WHERE id = ?", (row.id,)).rowcount:
+        add(conn, grain, [row], passed=1)  # one that was passed before stands in the way: the two become one
+        conn.execute("DELETE FROM rollup WHERE id = ?", (row.id,))
 
 
 def trim(conn: sqlite3.Connection, grain: str, uplinks: int, *, now: float) -> bool:
@@ -113,8 +111,7 @@ def trim(conn: sqlite3.Connection, grain: str, uplinks: int, *, now: float) -> b
     if excess <= 0:
         return False
     conn.execute(
-        "DELETE FROM rollup WHERE (grain, start, uplink, passed) IN (SELECT grain, start, uplink, passed FROM rollup "
-        "WHERE grain = ? ORDER BY start > ? DESC, start LIMIT ?)",
+        "DELETE FROM rollup WHERE id IN (SELECT id FROM rollup WHERE grain = ? ORDER BY start > ? DESC, start LIMIT ?)",
         (grain, now + _FUTURE_S, excess),
     )
     return excess == ROWS_MOST
@@ -199,4 +196,4 @@ def outages(conn: sqlite3.Connection, since: float, until: float) -> list[Outage
 def _read(conn: sqlite3.Connection, grain: str, where: str, values: Sequence[object]) -> Iterator[Row]:
     # `where` is one of this module's own constants; every value is a parameter.
     for row in conn.execute(_SELECT + where, (grain, *values)).fetchall():
-        yield Row(row[0], row[1], Figures.load(row[2:]))
+        yield Row(row[1], row[2], Figures.load(row[3:]), row[0])

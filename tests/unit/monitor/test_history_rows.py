@@ -62,12 +62,12 @@ def pass_all(conn: sqlite3.Connection, now: float) -> None:
 def test_the_columns_are_those_of_the_figures(conn: sqlite3.Connection) -> None:
     """A value would be written into its neighbour's column."""
     names = [row[1] for row in conn.execute("PRAGMA table_info(rollup)")]
-    assert tuple(names[4:]) == COLUMNS
+    assert tuple(names[5:]) == COLUMNS
     each = Figures(*range(1, 16))
     each.latency = {3: 4}
     rows.add(conn, "minute", [rows.Row(0, "pde", each)])
     written = conn.execute("SELECT * FROM rollup").fetchone()
-    assert dict(zip(names[4:-1], written[4:-1], strict=True)) == {
+    assert dict(zip(names[5:-1], written[5:-1], strict=True)) == {
         name: getattr(each, name) for name in COLUMNS if name != "latency"
     }
     assert rows.span(conn, "minute", 0, 60, JAKARTA) == [rows.Row(0, "pde", each)]
@@ -122,7 +122,7 @@ def test_a_minute_that_comes_late_is_added(conn: sqlite3.Connection) -> None:
     for grain in rows.KEPT:
         found = rows.span(conn, grain, NOON - 31 * DAY, NOON + DAY, JAKARTA)
         assert [row.figures for row in found] == [total([first, late])], grain
-    assert count(conn, "minute") == 1
+    assert count(conn, "hour") == 1
 
 
 def test_a_clock_that_jumps_ahead_does_not_empty_the_tables(conn: sqlite3.Connection) -> None:

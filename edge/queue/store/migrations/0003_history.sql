@@ -3,7 +3,9 @@
 
 -- Sums over one minute, hour, day or month of the village's calendar. Every second measured stands in exactly one row
 -- with passed = 0; once its hour, day or month is over, a row is added to the coarser one and kept with passed = 1.
+-- Minutes are appended and never looked for, so that writing them costs the flash one page.
 CREATE TABLE rollup (
+    id INTEGER PRIMARY KEY,
     grain TEXT NOT NULL CHECK (grain IN ('minute', 'hour', 'day', 'month')),
     start INTEGER NOT NULL,
     uplink TEXT NOT NULL,
@@ -23,9 +25,9 @@ CREATE TABLE rollup (
     metered_ms INTEGER NOT NULL,
     peak_received_kbit INTEGER NOT NULL,
     peak_sent_kbit INTEGER NOT NULL,
-    latency BLOB NOT NULL,
-    PRIMARY KEY (grain, start, uplink, passed)
-) STRICT, WITHOUT ROWID;
+    latency BLOB NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX rollup_coarse ON rollup (grain, start, uplink, passed) WHERE grain <> 'minute';
 
 -- An outage (down) or brownout (degraded) of one uplink. It lasts while ended is null; ended_by says what ended it:
 -- the uplink itself (recovered, changed to the other level) or the box, which went off and knows no more.
