@@ -18,6 +18,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from bench import Figure, Figures, Result, at_least, at_most, exactly
+from bench.trials import UNSHARED
 from bench.trials.contenders import KEEPALIVED, NOTIFY
 from bench.trials.faults import FAULTS
 from bench.trials.measure import quantile
@@ -30,7 +31,6 @@ _MOST_S = 1_500
 _CONTENDERS = ("kernel", "keepalived", "edge")  # those that wait longest begin first
 _QUICK = (("edge", "blackhole", 2), ("edge", "carrier", 2), ("keepalived", "blackhole", 1), ("kernel", "carrier", 1))
 _GAP_WANTED = {"blackhole": 3.3, "carrier": 0.5}
-_UNSHARED = ("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
 
 Outcome = dict[str, Any]
 Job = tuple[str, str, int]
@@ -61,9 +61,7 @@ async def _one(turn: asyncio.Semaphore, job: Job, seed: int) -> list[Outcome]:
     contender, fault, trials = job
     async with turn:
         worker = (sys.executable, "-m", "bench.trials.worker", contender, fault, str(trials), str(seed))
-        process = await asyncio.create_subprocess_exec(
-            *_UNSHARED, *worker, stdout=subprocess.PIPE, env=dict(os.environ)
-        )
+        process = await asyncio.create_subprocess_exec(*UNSHARED, *worker, stdout=subprocess.PIPE, env=dict(os.environ))
         try:
             async with asyncio.timeout(_MOST_S):
                 said, _ = await process.communicate()
