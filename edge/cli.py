@@ -13,6 +13,7 @@ from edge.commands.common import (
     action,
     alone,
     config_option,
+    in_force,
     json_option,
     load,
     network_refusals,
@@ -20,6 +21,9 @@ from edge.commands.common import (
     refusals,
     show,
 )
+from edge.commands.devices import devices
+from edge.commands.monitor import monitor
+from edge.commands.uplink import uplink
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _FILE = click.Path(path_type=Path, dir_okay=True)
@@ -126,7 +130,7 @@ def guard(path: Path) -> None:
     \b
     Example: kampung-edge guard --config /etc/kampung-edge/kampung-edge.toml
     """
-    config = load(path)
+    config = in_force(path, load(path))
     from edge.traffic import operator
 
     with network_refusals():
@@ -135,13 +139,22 @@ def guard(path: Path) -> None:
 
 @main.command(short_help="Print the dnsmasq.conf for office and guests.")
 @config_option
-def dnsmasq(path: Path) -> None:
+@click.option("--prepare", is_flag=True, help="Write it and the name servers into run_dir, where the daemon has not.")
+def dnsmasq(path: Path, prepare: bool) -> None:
     """Print the dnsmasq.conf that gives the office and the guests their addresses and names.
 
     \b
-    Example: kampung-edge dnsmasq --config /etc/kampung-edge/kampung-edge.toml > /etc/dnsmasq.d/kampung-edge.conf
+    Example: kampung-edge dnsmasq --config /etc/kampung-edge/kampung-edge.toml
+             kampung-edge dnsmasq --prepare
     """
     config = load(path)
+    if prepare:
+        from edge.lan import resolver
+
+        with refusals():
+            for written in resolver.prepare(in_force(path, config)):
+                click.echo(f"wrote {written}")
+        return
     from edge.lan.dnsmasq import render
 
     click.echo(render(config), nl=False)
@@ -169,7 +182,8 @@ def demo(smoke: bool) -> None:
 def keys(directory: Path, portal_key_file: Path | None, sim_pin_file: Path | None, as_json: bool) -> None:
     """Write the daemon's secrets into DIRECTORY: desk-key and store-key new, portal-key as given or asked for.
 
-    What is there already stays. Keep a copy of store-key elsewhere: without it the store cannot be read.
+    What is there already stays. Keep a copy of store-key elsewhere: without it the store cannot be read. The secrets
+    of SNMP devices, snmp-NAME, are written beside them by hand (docs/devices.md).
 
     \b
     Example: kampung-edge keys /etc/kampung-edge/keys --portal-key-file portal-key.txt
@@ -189,3 +203,8 @@ def keys(directory: Path, portal_key_file: Path | None, sim_pin_file: Path | Non
         return
     for name, what in made.items():
         click.echo(f"{directory / name}: {what}")
+
+
+main.add_command(devices)
+main.add_command(monitor)
+main.add_command(uplink)

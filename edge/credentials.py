@@ -5,10 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 KEY_BYTES = 32
+DEVICE_PREFIX = "snmp-"
+_MOST_DEVICES = 32
+_MOST_BYTES = 4096
 
 
 class CredentialError(Exception):
@@ -17,12 +21,13 @@ class CredentialError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """The box's secrets. An empty one was not given; its part says so by itself."""
+    """The box's secrets. An empty one was not given; its part says so by itself. `snmp` are the devices', by name."""
 
     store_key: bytes = field(repr=False)
     desk_key: str = field(default="", repr=False)
     portal_key: str = field(default="", repr=False)
     sim_pin: str = field(default="", repr=False)
+    snmp: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def read(directory: Path | None = None) -> Credentials:
@@ -36,16 +41,28 @@ def read(directory: Path | None = None) -> Credentials:
             "no credentials: start by systemd, or make them with `kampung-edge keys DIRECTORY` "
             "and set CREDENTIALS_DIRECTORY=DIRECTORY"
         )
-    return Credentials(_store_key(given), *(_text(given / name) for name in ("desk-key", "portal-key", "sim-pin")))
+    plain = (_text(given / name) for name in ("desk-key", "portal-key", "sim-pin"))
+    return Credentials(_store_key(given), *plain, snmp=_devices(given))
+
+
+def _devices(directory: Path) -> dict[str, str]:
+    files = sorted(directory.glob(f"{DEVICE_PREFIX}*"))[:_MOST_DEVICES]
+    return {path.name.removeprefix(DEVICE_PREFIX): _text(path) for path in files if path.is_file()}
 
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text().strip()
+        with path.open() as file:
+            text = file.read(_MOST_BYTES + 1)
     except FileNotFoundError:
         return ""
     except (OSError, UnicodeDecodeError) as error:
         raise CredentialError(f"{path}: cannot be read as text ({error})") from error
+    if len(text) > _MOST_BYTES:
+        raise CredentialError(
+            f"{path}: over {_MOST_BYTES} characters, which no secret here is; put the right file there"
+        )
+    return text.strip()
 
 
 def _store_key(directory: Path) -> bytes:

@@ -1,18 +1,24 @@
-"""Figures of the box itself, read when somebody asks: processor, memory, disk and uptime."""
+"""Figures of the box itself, read when somebody asks: processor, memory, disk, temperature, uptime and its own NICs."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import psutil
+
+_POSSIBLE_C = (-40.0, 150.0)
+_SPEED_UNKNOWN = 1_000_000  # some drivers say 2^32 - 1 Mbit/s
 
 
 @dataclass(frozen=True, slots=True)
 class HostFigures:
     """The box at one moment; sizes in bytes, `cpu_percent` of all cores since the figures were last read.
 
-    `disk_total_bytes` and `disk_free_bytes` are None when the state directory cannot be read.
+    `disk_total_bytes` and `disk_free_bytes` are None when the state directory cannot be read, `temperature_c` (the
+    hottest sensor's) where the machine has no sensor.
     """
 
     cpu_percent: float
@@ -21,13 +27,33 @@ class HostFigures:
     disk_total_bytes: int | None
     disk_free_bytes: int | None
     uptime_s: float
+    temperature_c: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NicFigures:
+    """One of the box's network devices. `present` is False for one that is not there; then the rest is nothing.
+
+    `up` is administrative state and carrier together; `speed_mbit` is None where the driver does not say (wireless).
+    Counts are the kernel's, both ways together for errors and drops.
+    """
+
+    device: str
+    present: bool
+    up: bool = False
+    speed_mbit: int | None = None
+    received_bytes: int = 0
+    sent_bytes: int = 0
+    errors: int = 0
+    drops: int = 0
 
 
 class Host:
-    """Reads the box; `state_dir` names the file system whose room matters. Takes well under a millisecond."""
+    """Reads the box; `state_dir` names the file system whose room matters, `devices` the NICs. Takes milliseconds."""
 
-    def __init__(self, state_dir: str) -> None:
+    def __init__(self, state_dir: str, devices: Iterable[str] = ()) -> None:
         self._state_dir = state_dir
+        self._devices = tuple(dict.fromkeys(devices))
         self._busy, self._total = _processor_seconds()
 
     def figures(self) -> HostFigures:
@@ -41,7 +67,14 @@ class Host:
             disk_total_bytes=total,
             disk_free_bytes=free,
             uptime_s=time.clock_gettime(time.CLOCK_BOOTTIME),
+            temperature_c=_temperature_c(),
         )
+
+    def nics(self) -> tuple[NicFigures, ...]:
+        """The network devices now, in the order given."""
+        states = psutil.net_if_stats()
+        counts = psutil.net_io_counters(pernic=True, nowrap=False)
+        return tuple(_nic(device, states.get(device), counts.get(device)) for device in self._devices)
 
     def _cpu_percent(self) -> float:
         busy, total = _processor_seconds()
@@ -55,6 +88,32 @@ class Host:
         except OSError:
             return None, None
         return int(usage.total), int(usage.free)
+
+
+def _nic(device: str, state: Any, counts: Any) -> NicFigures:
+    """One device's figures from psutil's, which are None for a device that is not there."""
+    if state is None or counts is None:
+        return NicFigures(device, present=False)
+    return NicFigures(
+        device,
+        present=True,
+        up=bool(state.isup),
+        speed_mbit=int(state.speed) if 0 < state.speed < _SPEED_UNKNOWN else None,
+        received_bytes=int(counts.bytes_recv),
+        sent_bytes=int(counts.bytes_sent),
+        errors=int(counts.errin + counts.errout),
+        drops=int(counts.dropin + counts.dropout),
+    )
+
+
+def _temperature_c() -> float | None:
+    low, high = _POSSIBLE_C
+    try:
+        sensors = psutil.sensors_temperatures()
+    except (OSError, ValueError):  # a driver that answers rubbish: the other figures stand
+        return None
+    found = [float(sensor.current) for group in sensors.values() for sensor in group if sensor.current]
+    return max((celsius for celsius in found if low <= celsius <= high), default=None)
 
 
 def _processor_seconds() -> tuple[float, float]:

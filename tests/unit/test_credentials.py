@@ -36,6 +36,25 @@ def test_a_wrong_store_key_names_the_file_and_the_remedy(tmp_path: Path, content
     assert says in str(caught.value)
 
 
+def test_the_secrets_of_devices_are_read_by_their_names(tmp_path: Path) -> None:
+    """A device's pass phrases would be given to another one, or to the log."""
+    (tmp_path / "store-key").write_text(base64.b64encode(bytes(32)).decode())
+    (tmp_path / "snmp-ont").write_text("user=edge\nauth=pintu air\n")
+    (tmp_path / "snmp-switch").write_text("desa\n")
+    (tmp_path / "snmp-folder").mkdir()
+    secrets = read(tmp_path)
+    assert secrets.snmp == {"ont": "user=edge\nauth=pintu air", "switch": "desa"}
+    assert "pintu" not in repr(secrets)
+
+
+def test_a_file_that_is_no_secret_is_refused(tmp_path: Path) -> None:
+    """A huge file put in the wrong place would be read into memory whole."""
+    (tmp_path / "store-key").write_text(base64.b64encode(bytes(32)).decode())
+    (tmp_path / "snmp-ont").write_text("x" * 1_000_000)
+    with pytest.raises(CredentialError, match="snmp-ont: over 4096 characters"):
+        read(tmp_path)
+
+
 def test_no_directory_says_how_to_make_one() -> None:
     """The first start by hand must not end in a traceback."""
     with pytest.raises(CredentialError, match="CREDENTIALS_DIRECTORY=DIRECTORY"):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import socket
 import time
 from pathlib import Path
 
 import pytest
 
-from edge.monitor.host import Host
+from edge.monitor.host import Host, NicFigures
 
 
 def test_figures_are_possible(tmp_path: Path) -> None:
@@ -39,6 +40,25 @@ def test_unreadable_state_directory_is_data(tmp_path: Path) -> None:
     assert figures.memory_total_bytes > 0
 
 
+def test_network_devices_are_read_in_the_order_given(tmp_path: Path) -> None:
+    """A configured device would be missing, or its bytes stand under another's name; one that is gone must be data."""
+    host = Host(str(tmp_path), ("lo", "edge-gone0", "lo"))
+    loopback, gone = host.nics()
+    before = loopback.received_bytes
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.sendto(bytes(1_000), sock.getsockname())
+    assert (loopback.device, loopback.present, loopback.up, loopback.speed_mbit) == ("lo", True, True, None)
+    assert host.nics()[0].received_bytes >= before + 1_000
+    assert gone == NicFigures("edge-gone0", present=False)
+
+
+def test_a_sensor_that_lies_is_left_out(tmp_path: Path) -> None:
+    """A box without a sensor, or with one that says 0 or 65535, would look frozen or on fire."""
+    celsius = Host(str(tmp_path)).figures().temperature_c
+    assert celsius is None or -40 <= celsius <= 150
+
+
 def test_figures_are_frozen(tmp_path: Path) -> None:
     """A snapshot that its reader can change would lie to the next reader."""
     with pytest.raises(dataclasses.FrozenInstanceError):
@@ -47,10 +67,11 @@ def test_figures_are_frozen(tmp_path: Path) -> None:
 
 def test_reading_is_cheap(tmp_path: Path) -> None:
     """A scrape on the loop must not be held up: the best of a few readings stays below five milliseconds."""
-    host = Host(str(tmp_path))
+    host = Host(str(tmp_path), ("lo",))
     took = []
     for _ in range(5):
         began = time.perf_counter()
         host.figures()
+        host.nics()
         took.append(time.perf_counter() - began)
     assert min(took) < 0.005
