@@ -12,14 +12,16 @@ from dataclasses import dataclass
 from functools import singledispatchmethod
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Summary, disable_created_metrics
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-from edge import events
+from edge import device_rows, events
 from edge.health import CONDITIONS, Raised
 from edge.marks import CLASSES
+from edge.monitor.host import NicFigures
+from edge.monitor.snmp.figures import DeviceFigures
 
 LEVELS = ("up", "degraded", "down")
 RTT_BUCKETS_S = (0.01, 0.03, 0.1, 0.3, 1.0)
@@ -71,6 +73,9 @@ class Snapshot:
     memory_percent: float | None = None
     disk_percent: float | None = None
     uptime_s: float | None = None
+    temperature_c: float | None = None
+    nics: tuple[NicFigures, ...] = ()
+    devices: tuple[DeviceFigures, ...] = ()
 
 
 class Bounded:
@@ -225,6 +230,9 @@ class _AtScrape(Collector):
         for name, text, value in _plain(now):
             if value is not None:
                 yield GaugeMetricFamily(_PREFIX + name, text, value=float(value))
+        for row in device_rows.families(now.devices, now.nics):
+            kind = CounterMetricFamily if row.kind == "counter" else GaugeMetricFamily
+            yield _labelled(row.name, row.text, row.labels, row.values, kind)
 
 
 _CONDITION = ("code", "severity")
@@ -244,11 +252,18 @@ def _plain(now: Snapshot) -> tuple[tuple[str, str, float | None], ...]:
         ("host_memory_ratio", "Share of memory in use.", _ratio(now.memory_percent)),
         ("host_disk_ratio", "Share of the state directory's file system in use.", _ratio(now.disk_percent)),
         ("host_uptime_seconds", "Time since the machine started.", now.uptime_s),
+        ("host_temperature_celsius", "The machine's hottest sensor.", now.temperature_c),
     )
 
 
-def _labelled(name: str, text: str, labels: tuple[str, ...], values: dict[tuple[str, ...], float]) -> Metric:
-    family = GaugeMetricFamily(_PREFIX + name, text, labels=labels)
+def _labelled(
+    name: str,
+    text: str,
+    labels: tuple[str, ...],
+    values: dict[tuple[str, ...], float],
+    kind: type[GaugeMetricFamily | CounterMetricFamily] = GaugeMetricFamily,
+) -> Metric:
+    family = kind(_PREFIX + name, text, labels=labels)
     for key, value in values.items():
         family.add_metric(key, value)
     return family
