@@ -1,0 +1,221 @@
+"""The probes of one uplink in the order they left: answered, lost, and how long it has been silent. Pure.
+
+Silence is measured by when probes were *sent*: from the first one lost after the last one that proved life to the
+last one whose patience ran out. So an answer that dawdles is no silence, and a short interruption never looks longer
+than it was. A resolver's or the gateway's answer does not end a silence beyond the gateway.
+
+Losses that follow each other without an answer between them are one event: packets are lost in company.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+
+from edge.monitor.track import ANSWERED, LOST, PENDING, VOID, Probe, Track
+
+KEPT_S = 15.0  # an answer later than this corrects nothing
+MOST_PROBES = 4_096
+LEAST_TRIED = 3  # probes, and sources while there are so many, without which silence proves nothing
+PATIENCE_S = 0.2  # the usual patience: a silence of the outage time is told so long after its last probe
+_USUAL = 15 / 16  # a resolver's usual loss is that of its last sixteen queries or so
+
+_RANK = {"gateway": 0, "dns": 1}  # an answer ends a run of losses among its own rank and nearer
+
+
+class Ledger:
+    """The account of one uplink's probes to `tracks`; memory is bounded by `KEPT_S` and `MOST_PROBES`."""
+
+    def __init__(self, tracks: tuple[Track, ...], *, timeout_s: float, now: float) -> None:
+        self._tracks = tracks
+        self._timeout_s = timeout_s
+        beyond = any(track.life for track in tracks)
+        self._only_gateway = not beyond
+        self._ranks = {track.name: _RANK.get(track.role, 2) for track in tracks}
+        self._life = {track.name: track.life or (not beyond and track.role == "gateway") for track in tracks}
+        self.restart(now=now)
+
+    def restart(self, *, now: float) -> None:
+        """Forget every probe: the link itself changed."""
+        self._open: dict[int, Probe] = {}
+        self._queue: deque[Probe] = deque()
+        for track in self._tracks:
+            track.forget()
+        self.started_at = now
+        self.alive_sent: float | None = None  # when the latest probe that proved life was sent
+        self.alive_since: float | None = None  # since when probes prove life, without a silence told
+        self.silent_from: float | None = None  # when the first probe lost since then was sent
+        self._silent_to = now
+        self._run_from: float | None = None
+        self._run_rank = 0
+        self._run_track: Track | None = None
+        self._run_shared = False
+        self.blackout_s = 0.0  # time lost in runs that more than one source shared, since it was last taken
+        self.gateway_answers: bool | None = None
+
+    def sent(self, serial: int, track: Track, *, now: float) -> None:
+        """Note that probe `serial` left."""
+        track.asked_at = now
+        probe = Probe(track, now)
+        self._open[serial] = probe
+        self._queue.append(probe)
+
+    def answered(self, serial: int, rtt_ms: float, *, now: float) -> Track | None:
+        """Note an answer; None when the probe is unknown, too old or answered already."""
+        probe = self._open.pop(serial, None)
+        if probe is None:
+            return None
+        if not rtt_ms >= 0:  # negative or not a number: what a jumping clock makes of a time stamp
+            rtt_ms = max(0.0, now - probe.sent_at) * 1_000
+        track = probe.track
+        if self._life[track.name]:
+            self._lives(probe.sent_at)
+        track.took(probe.sent_at, rtt_ms, self._timeout_s)
+        if probe.state == PENDING:
+            probe.state = ANSWERED
+        else:
+            self._correct(probe)
+        if track.role == "gateway":
+            self.gateway_answers = True
+        elif track.role == "dns":
+            track.usual_loss = 1 - (1 - track.usual_loss) * _USUAL**track.misses
+            track.usual_loss *= _USUAL
+        track.misses = 0
+        return track
+
+    def refused(self, track: Track, *, now: float) -> None:
+        """Note that a resolver answered with an error: it failed, though no packet was lost."""
+        self._count_miss(track, now)
+
+    def fell_silent(self) -> None:
+        """The uplink was told down: what answers from now on is a return."""
+        self.alive_since = None
+
+    def failed(self, serial: int, *, lost: bool, now: float) -> Track | None:
+        """Note a probe that failed: `lost` when it is as good as unanswered, else it says nothing of the link."""
+        probe = self._open.get(serial)
+        if probe is None or probe.state != PENDING:
+            return None
+        del self._open[serial]
+        probe.state = LOST if lost else VOID
+        if lost:
+            self._missed(probe)
+        return probe.track
+
+    def settle(self, *, now: float) -> Track | None:
+        """Account every probe that is decided by now; returns a trusted source that missed one, if any did."""
+        queue = self._queue
+        missed = None
+        while queue:
+            probe = queue[0]
+            state = probe.state
+            if state == PENDING:
+                if now - probe.sent_at < probe.track.patience_s:
+                    break
+                probe.state = state = LOST
+                self._missed(probe)
+            queue.popleft()
+            if state == ANSWERED:
+                probe.track.answers += 1
+                if self._run_from is not None and probe.track.trusted:
+                    self._end_run(probe)
+            elif state == LOST and (self.alive_since is None or probe.sent_at >= self.alive_since):
+                probe.track.losses += 1
+                if probe.track.trusted:
+                    self._run(probe)
+                    missed = probe.track
+        return missed
+
+    def turn(self, *, now: float) -> None:
+        """A second ended: forget what is too old to be corrected, and take the time lost in an open run."""
+        opened = self._open
+        while opened:
+            serial = next(iter(opened))
+            if opened[serial].sent_at >= now - KEPT_S and len(opened) <= MOST_PROBES:
+                break
+            del opened[serial]
+        if self._run_from is not None and self._run_shared:
+            self.blackout_s += max(0.0, now - PATIENCE_S - self._run_from)
+            self._run_from = max(self._run_from, now - PATIENCE_S)
+
+    def due(self) -> float:
+        """When the next probe's patience runs out."""
+        if not self._queue:
+            return math.inf
+        probe = self._queue[0]
+        return probe.sent_at + probe.track.patience_s if probe.state == PENDING else probe.sent_at
+
+    def silence_s(self) -> float:
+        """Seconds of silence that probes have proved, by when they were sent."""
+        return 0.0 if self.silent_from is None else self._silent_to - self.silent_from
+
+    def tried(self) -> list[Track]:
+        """The sources that were asked since the silence began and did not answer."""
+        since = self.silent_from
+        return [] if since is None else [track for track in self._tracks if track.misses and track.asked_at >= since]
+
+    def enough_tried(self) -> bool:
+        """Were so many asked in this silence that it is the uplink's, and not theirs?"""
+        tried = [track for track in self.tried() if track.role != "gateway" or self._only_gateway or self._known(track)]
+        if not any(self._life[track.name] for track in tried):
+            return False
+        there = [track for track in self._tracks if track.trusted and (track.role != "gateway" or self._only_gateway)]
+        return len(tried) >= min(LEAST_TRIED, len(there)) and sum(track.misses for track in tried) >= LEAST_TRIED
+
+    def _known(self, track: Track) -> bool:
+        return track.trusted and track.srtt_ms is not None
+
+    def _missed(self, probe: Probe) -> None:
+        track = probe.track
+        self._count_miss(track, probe.sent_at)
+        if track.role == "gateway":
+            self.gateway_answers = False if track.srtt_ms is not None and track.trusted else None
+        if self.alive_sent is not None and probe.sent_at <= self.alive_sent:
+            return
+        if self.silent_from is None:
+            self.silent_from = self._silent_to = probe.sent_at
+        elif probe.sent_at > self._silent_to:
+            self._silent_to = probe.sent_at
+
+    def _count_miss(self, track: Track, sent_at: float) -> None:
+        if not track.misses:
+            track.missed_from = sent_at
+        track.misses += 1
+        track.streak = 0
+
+    def _lives(self, sent_at: float) -> None:
+        if self.alive_sent is None or sent_at > self.alive_sent:
+            self.alive_sent = sent_at
+        if self.alive_since is None:
+            self.alive_since = sent_at
+            self._run_from = None
+            for track in self._tracks:
+                track.forget()
+        if self.silent_from is not None and sent_at >= self.silent_from:
+            self.silent_from = None
+
+    def _run(self, probe: Probe) -> None:
+        rank = self._ranks[probe.track.name]
+        if self._run_from is None:
+            self._run_from, self._run_rank, self._run_shared = probe.sent_at, rank, False
+            self._run_track = probe.track
+            probe.began = True
+            probe.track.runs += 1
+            return
+        self._run_shared = self._run_shared or probe.track is not self._run_track
+        self._run_rank = max(self._run_rank, rank)
+
+    def _end_run(self, probe: Probe) -> None:
+        if self._ranks[probe.track.name] < self._run_rank or self._run_from is None:
+            return
+        if self._run_shared:
+            self.blackout_s += max(0.0, probe.sent_at - self._run_from)
+        self._run_from = None
+
+    def _correct(self, probe: Probe) -> None:
+        track = probe.track
+        if probe.state == LOST:
+            track.losses -= 1
+            track.answers += 1
+            if probe.began:
+                track.runs -= 1
