@@ -54,6 +54,13 @@ _DECLARED = (
         "an uplink loses or delays packets beyond its thresholds",
     ),
     Condition(
+        "uplink-target-fault",
+        "warning",
+        "Satu alamat uji internet tidak menjawab",
+        "Jalur internet tetap dinilai dengan alamat lain. Tidak perlu tindakan.",
+        "one probed host alone does not answer as it should; it is set aside and no verdict rests on it",
+    ),
+    Condition(
         "no-uplink",
         "error",
         "Semua jalur internet putus",

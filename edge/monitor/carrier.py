@@ -91,6 +91,18 @@ class LinkNews:
             self._socket.close()
             self._socket = None
 
+    def check(self) -> None:
+        """Listen anew when the socket has died meanwhile, so that no news are missed for good."""
+        try:
+            alive = self._socket is not None and self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_DOMAIN)
+        except OSError:
+            alive = 0
+        if self._socket is not None and alive != socket.AF_NETLINK:
+            asyncio.get_running_loop().remove_reader(self._socket)
+            self._socket.detach()  # its number may be another socket's by now
+            self.open()
+            self._changed()
+
     def _readable(self, sock: socket.socket) -> None:
         for _ in range(_MOST_PER_WAKE):
             try:

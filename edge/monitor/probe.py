@@ -22,9 +22,8 @@ Reason = Literal[
     "too-many",  # so many are in flight already that this one was not sent
     "dns-error",  # a resolver answered, but with SERVFAIL, REFUSED or the like
     "unresolved",  # no resolver told an address of the name in a URL
-    "status",  # the right server answered with an error of its own
+    "status",  # the right server answered with an error of its own, or a certificate out of its time
     "captive",  # somebody else answered in the server's place
-    "certificate",  # the certificate is out of its time: the server's fault, or this box's clock
     "broken",  # an answer began, but was cut off or makes no sense
 ]
 

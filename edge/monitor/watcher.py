@@ -1,40 +1,58 @@
 """The shell of the monitor: probes one uplink, follows its device, and tells every change of its verdict.
 
-One probe leaves every interval, to the targets and the gateway in turn; a miss of an uplink that is up makes them
-leave faster for a second, to tell a lost packet from a lost link. Whoever must act reads health; metrics read events;
-traffic is called with the verdict.
+Whom to probe when, and what the answers mean, is the detector's; here are the sockets, the carrier, the counters and
+the clock. Nothing wakes unless a probe is due, an answer comes or the kernel tells of a link; the carrier is read at
+least four times a second besides. Whoever must act reads health; metrics and the history read events; traffic is
+called with the verdict.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
-import logging
 from collections.abc import Callable
+from pathlib import Path
 
 from edge import config, marks
 from edge.clock import Clock
-from edge.events import Announce, ProbeAnswered, UplinkJudged
+from edge.events import Announce, ProbeAnswered
 from edge.health import Health
+from edge.monitor import sources
 from edge.monitor.carrier import Link, LinkNews, LinkReader
-from edge.monitor.probe import KINDS, NoDevice, NoPrivilege, ProbeResult, Way
-from edge.monitor.verdict import Judge, Obstacle, Verdict
-from edge.monitor.window import Window
-
-log = logging.getLogger("edge.monitor")
+from edge.monitor.detector import Detector
+from edge.monitor.facts import LinkFacts
+from edge.monitor.fetch import Fetches
+from edge.monitor.gateway import AUTO, GatewayReader
+from edge.monitor.herald import Herald
+from edge.monitor.memory import Keeper
+from edge.monitor.meter import DeviceMeter, Meter
+from edge.monitor.probe import NoDevice, NoPrivilege, ProbeResult, Way
+from edge.monitor.prober import Prober
+from edge.monitor.probes.bound import place
+from edge.monitor.sources import Source
+from edge.monitor.tally import Row, Tally
+from edge.monitor.verdict import Obstacle, Verdict
 
 LINK_EVERY_S = 0.25  # the kernel holds back a second link change for a second, so it is read as well
-BURST_S = 1.0
-FAULTY_EVERY_S = 5.0  # pace towards a target that was set aside
+CHORES_EVERY_S = 1.0  # counters, gateway, fetches, and whether news of links still come
 PRIVILEGE_EVERY_S = 10.0
-LEAST_PROBES = 20  # a slow pace widens the window until it holds these
+MOST_PER_STEP = 16  # probes at once; a detector that wants more gets them at the next step
+
+
+def unknown_hour() -> int | None:
+    """The hour of the week while nobody tells it."""
+    return None
+
+
+def nobody(_uplink: str, _facts: LinkFacts) -> None:
+    """Nobody counts the bytes."""
 
 
 class Watcher:
     """Judges `uplink`, the one at place `number` (1-based) of the configuration.
 
-    `judged` is called on every change of level or cause, never for the first "starting". Raises ValueError when a
-    target or the gateway is not an IPv4 address.
+    `judged` is called on every change of level or cause, never for the first "starting"; `carried` about once a second
+    with what the device carried. `hour_of_week` is 0 to 167, or None while the clock is not trusted. In `state_dir`
+    what round trips usually are survives restarts. Raises ValueError when a target or the gateway is no address.
     """
 
     def __init__(
@@ -47,65 +65,78 @@ class Watcher:
         announce: Announce,
         health: Health,
         judged: Callable[[Verdict], None],
+        carried: Callable[[str, LinkFacts], None] = nobody,
+        hour_of_week: Callable[[], int | None] = unknown_hour,
+        state_dir: Path | None = None,
+        meter: Meter | None = None,
     ) -> None:
         self._uplink = uplink
-        self._settings = settings
         self._clock = clock
         self._announce = announce
-        self._health = health
-        self._judged = judged
+        self._carried = carried
+        self._hour_of_week = hour_of_week
         now = clock.monotonic()
-        gateway = _ipv4(uplink, "gateway", uplink.gateway)
-        targets = tuple(dict.fromkeys(t for t in (_ipv4(uplink, "target", t) for t in uplink.targets) if t != gateway))
-        self._window = Window(
-            targets=targets or (gateway,),
-            gateway=gateway if targets else "",
-            span_s=max(settings.window_s, LEAST_PROBES * settings.interval_ms / 1_000),
-            timeout_s=settings.timeout_ms / 1_000,
-            outage_s=settings.outage_s,
-            started_at=now,
+        way = Way(uplink.device, marks.probe_mark(number), uplink.resolvers)
+        asked = sources.sources(uplink, settings, uplink.gateway)
+        contract = (uplink.download_mbit, uplink.upload_mbit)
+        self._keeper = Keeper(state_dir, uplink.name, now=now)
+        self._detector = Detector(
+            uplink.name, asked, settings, contract_mbit=contract, now=now, baseline=self._keeper.recall()
         )
-        self._judge = Judge(uplink.name, settings, well="" if targets else "no-targets", now=now)
-        self._told = (self.verdict.level, self.verdict.cause)
-        self._probe = KINDS["icmp"]()(
-            Way(uplink.device, marks.probe_mark(number)), settings, clock=clock, report=self._report
-        )
-        self._turns = (*targets, gateway)
-        self._turn = 0
-        self._probed_at: dict[str, float] = {}
+        self._tally = Tally(asked, settings.timeout_ms / 1_000)
+        self._prober = Prober((source.kind for source in asked), way, settings, clock=clock, report=self._report)
+        self._fetches = Fetches(way, settings, contract, clock=clock)
+        self._meter = DeviceMeter(uplink.device, meter or Meter())
+        self._herald = Herald(uplink.name, announce=announce, health=health, judged=judged)
         self._serial = 0
         self._link: Link | None = None
         self._obstacle: Obstacle = "no-device"
-        self._next_open_at = self._next_probe_at = self._burst_until = now
+        self._auto = uplink.gateway == AUTO
+        self._gateway = None if self._auto else place(uplink.gateway).address
+        self._hour: int | None = None
+        self._next_open_at = self._next_chores_at = now
         self._wake: asyncio.Future[None] | None = None
 
     @property
     def verdict(self) -> Verdict:
-        """What is believed now, with fresh figures."""
-        return self._judge.verdict
+        """What is believed now."""
+        return self._detector.verdict
 
     @property
     def faulty(self) -> frozenset[str]:
-        """Targets that are set aside because they alone do not answer."""
-        return self._window.faulty
+        """Names of the sources that are set aside because they alone do not answer."""
+        return self._detector.faulty
+
+    def table(self) -> list[Row]:
+        """The figures of every source, for people."""
+        return self._tally.rows(self._detector.faulty)
 
     async def run(self) -> None:
         """Probe and judge until cancelled; may be run again."""
-        reader = LinkReader()
-        news = LinkNews(self._hurry)
+        reader, gateways, news = LinkReader(), GatewayReader(), LinkNews(self._hurry)
         self._link = None
         try:
             news.open()
             while True:
-                await self._pause(self._step(reader.read(self._uplink.device), self._clock.monotonic()))
+                now = self._clock.monotonic()
+                obstacle = self._follow(reader.read(self._uplink.device), now)
+                if now >= self._next_chores_at:
+                    self._next_chores_at = now + CHORES_EVERY_S
+                    news.check()
+                    self._chores(gateways, now)
+                until = now + LINK_EVERY_S if obstacle else min(now + LINK_EVERY_S, self._probe(now))
+                self._settle(obstacle, now)
+                await self._pause(until)
         finally:
-            self._close_probe()
-            news.close()
-            reader.close()
+            self._close()
+            for each in (news, gateways, reader):
+                each.close()
+            await self._keeper.finish(self._detector.baseline)
 
-    async def _pause(self, seconds: float) -> None:
-        self._wake = asyncio.get_running_loop().create_future()
-        timer = self._wake.get_loop().call_later(seconds, self._hurry)
+    async def _pause(self, until: float) -> None:
+        loop = asyncio.get_running_loop()
+        self._wake = loop.create_future()
+        timer = loop.call_later(max(0.0, until - self._clock.monotonic()), self._hurry)
         try:
             await self._wake
         finally:
@@ -116,113 +147,106 @@ class Watcher:
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
 
-    def _step(self, link: Link, now: float) -> float:
-        """Do what is due; returns the seconds until something is due again."""
-        obstacle = self._follow(link, now)
-        if not obstacle and now >= self._next_probe_at:
-            self._send(now)
-        for target in self._window.expire(now=now):
-            self._missed(target, now)
-        self._settle(obstacle, now)
-        return LINK_EVERY_S if obstacle else max(0.0, min(LINK_EVERY_S, self._next_probe_at - now))
+    # ---- the device
 
     def _follow(self, link: Link, now: float) -> Obstacle:
-        """Keep the socket bound to the device that is there now; returns what hinders probing."""
+        """Keep the sockets bound to the device that is there now; returns what hinders probing."""
         if link != self._link:
             self._link = link
-            self._close_probe()
-            self._window.restart(now=now)
-            self._next_open_at = self._next_probe_at = now
-            self._tell_device(link)
+            self._close()
+            self._meter.restart()
+            self._restart(now)
+            self._next_open_at = now
+            self._herald.device(self._uplink.device, missing=link.state == "absent")
         if link.state == "absent":
             return "no-device"
         if link.state == "no-carrier":
             return "carrier"
         if self._obstacle and now >= self._next_open_at:
-            self._obstacle = self._open_probe(now)
+            self._obstacle = self._open(now)
         return self._obstacle
 
-    def _tell_device(self, link: Link) -> None:
-        name, device = self._uplink.name, self._uplink.device
-        if link.state == "absent":
-            self._health.raise_("device-missing", f"network device {device} does not exist", subject=name)
-        else:
-            self._health.clear("device-missing", subject=name)
-
-    def _open_probe(self, now: float) -> Obstacle:
+    def _open(self, now: float) -> Obstacle:
         try:
-            self._probe.open()
+            self._prober.open()
         except NoPrivilege as error:
             self._next_open_at = now + PRIVILEGE_EVERY_S
-            self._health.raise_("probe-privilege", str(error), subject=self._uplink.name)
+            self._herald.privilege(str(error))
             return "no-privilege"
         except NoDevice:
             return "no-device"  # gone between reading and opening
-        self._window.restart(now=now)
-        self._health.clear("probe-privilege", subject=self._uplink.name)
+        self._restart(now)
+        self._herald.privilege("")
         return ""
 
-    def _close_probe(self) -> None:
+    def _close(self) -> None:
         self._obstacle = "no-device"
-        self._probe.close()
+        self._prober.close()
+        self._fetches.stop()
 
-    def _send(self, now: float) -> None:
-        interval = self._settings.interval_ms
-        if now < self._burst_until:
-            interval = min(interval, self._settings.burst_interval_ms)
-        due = self._next_probe_at + interval / 1_000
-        self._next_probe_at = due if due > now else now + interval / 1_000
-        target = self._next_target(now)
-        self._probed_at[target] = now
+    def _restart(self, now: float) -> None:
+        self._detector.restart(now=now)
+        self._tally.restart()
+
+    # ---- once a second
+
+    def _chores(self, gateways: GatewayReader, now: float) -> None:
+        self._hour = self._hour_of_week()
+        if self._auto:
+            self._follow_gateway(gateways.read(self._uplink.device), now)
+        facts = self._meter.carried(now=now)
+        if facts is not None:
+            self._detector.carried(facts, now=now)
+            self._carried(self._uplink.name, facts)
+        mbit = self._fetches.step(facts, well=not self._obstacle and self.verdict.level != "down", now=now)
+        if mbit is not None:
+            self._detector.fetched(mbit, now=now)
+        self._keeper.step(self._detector.baseline, now=now)
+
+    def _follow_gateway(self, gateway: str | None, now: float) -> None:
+        """Another gateway is another link behind the same device; none for a while is a failure like any other."""
+        if gateway != self._gateway and gateway and self._gateway:
+            self._restart(now)
+        self._gateway = gateway or self._gateway
+
+    # ---- probes
+
+    def _probe(self, now: float) -> float:
+        """Send what is due; returns when something is due again."""
+        for _ in range(MOST_PER_STEP):
+            source, again = self._detector.next(now=now)
+            if source is None:
+                return again
+            self._send(source, now)
+        return again
+
+    def _send(self, source: Source, now: float) -> None:
         self._serial += 1
-        self._window.sent(self._serial, target, now=now)
-        self._probe.send(self._serial, target)
-
-    def _next_target(self, now: float) -> str:
-        faulty = self._window.faulty
-        for _ in self._turns:
-            target = self._turns[self._turn % len(self._turns)]
-            self._turn += 1
-            if target not in faulty or now - self._probed_at.get(target, 0.0) >= FAULTY_EVERY_S:
-                break
-        return target
+        self._detector.sent(self._serial, source, now=now)
+        self._tally.sent(self._serial, source.name, now=now)
+        target = self._gateway if source.role == "gateway" else source.target
+        if target is None:
+            self._report(ProbeResult(self._serial, source.target, None, "no-route"))
+        else:
+            self._prober.send(self._serial, source.kind, target)
 
     def _report(self, result: ProbeResult) -> None:
-        """Take a probe's result; the verdict follows at the next step, at most a quarter of a second later."""
+        """Take a probe's result; the verdict follows at the next step, which is at once where it may change."""
         now = self._clock.monotonic()
         if result.rtt_ms is None:
-            if self._window.failed(result.serial):
-                self._missed(result.target, now)
-        elif self._window.answered(result.serial, result.rtt_ms, now=now):
-            self._announce(ProbeAnswered(self._uplink.name, result.target, result.rtt_ms))
-
-    def _missed(self, target: str, now: float) -> None:
-        self._announce(ProbeAnswered(self._uplink.name, target, None))
-        judged = target in self._window.targets and target not in self._window.faulty
-        if judged and self.verdict.level == "up" and now >= self._burst_until:
-            self._burst_until = now + BURST_S
-            self._next_probe_at = min(self._next_probe_at, now + self._settings.burst_interval_ms / 1_000)
+            self._detector.failed(result.serial, result.reason, now=now)
+            if name := self._tally.failed(result.serial):
+                self._announce(ProbeAnswered(self._uplink.name, name, None))
+            self._hurry()
+            return
+        self._detector.answered(result.serial, result.rtt_ms, now=now)
+        if told := self._tally.answered(result.serial, result.rtt_ms):
+            self._announce(ProbeAnswered(self._uplink.name, told[0], result.rtt_ms, late=told[1]))
+        if self.verdict.level == "down":
+            self._hurry()
 
     def _settle(self, obstacle: Obstacle, now: float) -> None:
-        verdict = self._judge.judge(self._window.summary(now=now), obstacle, now=now)
-        if (verdict.level, verdict.cause) == self._told:
-            return
-        self._tell_health(verdict)
-        self._announce(UplinkJudged(verdict.uplink, verdict.level, verdict.cause, verdict.loss, verdict.rtt_ms))
-        self._judged(verdict)
-        self._told = (verdict.level, verdict.cause)
-
-    def _tell_health(self, verdict: Verdict) -> None:
-        degraded = verdict.level == "degraded" and verdict.cause != "no-privilege"
-        for code, holds in (("uplink-down", verdict.level == "down"), ("uplink-degraded", degraded)):
-            if holds:
-                self._health.raise_(code, verdict.cause, subject=verdict.uplink)
-            else:
-                self._health.clear(code, subject=verdict.uplink)
-
-
-def _ipv4(uplink: config.Uplink, what: str, text: str) -> str:
-    try:
-        return str(ipaddress.IPv4Address(text))
-    except ValueError:
-        raise ValueError(f"uplink {uplink.name}: {what} {text!r} is not an IPv4 address") from None
+        for name in self._tally.expire(now=now):
+            self._announce(ProbeAnswered(self._uplink.name, name, None))
+        verdict = self._detector.judge(obstacle, now=now, hour_of_week=self._hour)
+        self._herald.tell(verdict, self._detector.faulty)

@@ -2,7 +2,8 @@
 
 The page must answer `monitor.check_status`, and its first 64 kB must hold `monitor.check_body`. A redirect elsewhere,
 511 (RFC 6585, section 6), another page or a foreign certificate is somebody else's answer: "captive". An error of the
-server's own (4xx, 5xx), or its redirect from http to https, is "status": the page is gone, not the internet.
+server's own (4xx, 5xx), its redirect from http to https, or a certificate out of its time is "status": the page is
+gone, not the internet.
 """
 
 from __future__ import annotations
@@ -126,5 +127,5 @@ def _only_secured(address: Address, location: str) -> bool:
 def judge_tls(error: ssl.SSLError) -> Reason:
     """What a failed handshake says of who answered."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return "certificate" if error.verify_code in _OUT_OF_TIME else "captive"
+        return "status" if error.verify_code in _OUT_OF_TIME else "captive"
     return "captive" if error.reason in _PLAIN_TEXT else "broken"

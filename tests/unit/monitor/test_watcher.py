@@ -24,9 +24,9 @@ def make(*, gateway: str = "192.0.2.1", targets: tuple[str, ...] = ("198.51.100.
 @pytest.mark.parametrize(
     ("gateway", "targets", "message"),
     [
-        ("pde.example", ("198.51.100.1",), "uplink pde: gateway 'pde.example' is not an IPv4 address"),
-        ("192.0.2.1", ("one.one.one.one",), "uplink pde: target 'one.one.one.one' is not an IPv4 address"),
-        ("192.0.2.1", ("2001:db8::1",), "uplink pde: target '2001:db8::1' is not an IPv4 address"),
+        ("pde.example", ("198.51.100.1",), "'pde.example' is no IPv4 or IPv6 address"),
+        ("192.0.2.1", ("one.one.one.one",), "'one.one.one.one' is no address and no tcp://ADDRESS:PORT"),
+        ("192.0.2.1", ("tcp://one.example:80",), "'tcp://one.example:80' is no address and no tcp://ADDRESS:PORT"),
     ],
 )
 def test_names_are_refused(gateway: str, targets: tuple[str, ...], message: str) -> None:
