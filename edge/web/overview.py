@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from edge.events import Level
 from edge.health import Raised
+from edge.monitor.snmp.figures import DeviceFigures, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,42 @@ class RequestView:
 
 
 @dataclass(frozen=True, slots=True)
+class DeviceView:
+    """A device beside the box; None is what it does not measure or what is not known now.
+
+    `optical_dbm` is what its weakest module receives, `ports_down` are the listed ports without a link, `users` those
+    of its hotspot or, where it has none, its access points' clients.
+    """
+
+    name: str
+    role: str
+    state: State
+    optical_dbm: float | None = None
+    temperature_c: float | None = None
+    users: int | None = None
+    ports_down: tuple[str, ...] = ()
+    uptime_s: float | None = None
+
+
+def device_view(figures: DeviceFigures) -> DeviceView:
+    """A device's figures as the page shows them."""
+    reading = figures.reading
+    if reading is None:
+        return DeviceView(figures.name, figures.role, figures.state)
+    weakest = reading.weakest
+    return DeviceView(
+        figures.name,
+        figures.role,
+        figures.state,
+        optical_dbm=weakest.receive_dbm if weakest else None,
+        temperature_c=reading.temperature_c,
+        users=reading.hotspot_users or reading.wifi_clients,
+        ports_down=tuple(port.name for port in reading.ports if port.up is False and port.name in figures.watched),
+        uptime_s=reading.uptime_s,
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class HostView:
     """The box itself: percentages 0..100 (disk: None when the state directory cannot be read), uptime in seconds."""
 
@@ -91,4 +128,5 @@ class Overview:
     queue: QueueView | None = None
     requests: tuple[RequestView, ...] = ()
     host: HostView | None = None
+    devices: tuple[DeviceView, ...] = ()
     health: tuple[Raised, ...] = ()

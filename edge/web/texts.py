@@ -43,6 +43,14 @@ NAME = "Pemohon"
 STATE = "Keadaan"
 SOURCE = "Lewat"
 FILED = "Masuk"
+DEVICES = "Perangkat"
+DEVICE = "Perangkat"
+OPTICAL = "Cahaya serat optik"
+TEMPERATURE = "Suhu"
+USERS = "Pengguna WiFi"
+CABLES = "Kabel"
+CABLES_WELL = "terpasang"
+CABLES_DOWN = "terputus"
 HOST = "Kotak layanan"
 CPU = "Prosesor"
 MEMORY = "Memori"
@@ -77,6 +85,13 @@ MODEM_STATE = {
     "sim": "Kartu SIM bermasalah",
     "missing": "Modem tidak terhubung",
 }
+DEVICE_STATE = {
+    "well": "Menyala",
+    "starting": "Sedang diperiksa",
+    "silent": "Tidak menjawab",
+    "secret": "Kunci ditolak",
+}
+DEVICE_ROLE = {"ont": "ONT", "switch": "Switch", "mikrotik": "MikroTik", "generic": "Perangkat jaringan"}
 CLASS = {"service": "Layanan kantor", "wifi": "WiFi publik", "control": "Sistem kotak ini"}
 REQUEST_STATE = {
     "draft": "Belum lengkap",

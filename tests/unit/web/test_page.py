@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 
 from edge.health import CONDITIONS, Raised
+from edge.monitor.snmp.figures import DeviceFigures, Optic, Port, Reading, State
+from edge.monitor.snmp.oids import ROLES
 from edge.web import texts
-from edge.web.overview import Overview, RequestView
+from edge.web.overview import DeviceView, Overview, RequestView, device_view
 from edge.web.page import ASSETS, Page, asset, worst, zone
 from tests.unit.web.serving import NOW, TROUBLED, WELL, raised
 
@@ -64,6 +67,44 @@ def test_what_comes_from_outside_is_escaped() -> None:
     html = render(replace(WELL, village=nasty, modem=modem, requests=(request,)))
     assert "<script>alert" not in html
     assert html.count("&lt;script&gt;") >= 4
+
+
+def test_devices_are_shown_only_where_there_are_some() -> None:
+    """Most offices have none: an empty table would ask for what is not there."""
+    assert f">{texts.DEVICES}<" not in render(WELL)
+    views = (
+        DeviceView("ont", "ont", "well", optical_dbm=-26.42, temperature_c=47.6, ports_down=("<b>lan1</b>",)),
+        DeviceView("switch", "switch", "silent"),
+    )
+    html = render(replace(WELL, devices=views))
+    assert "<strong>ONT</strong> ONT" in html
+    assert "-26,4 dBm" in html
+    assert "48 °C" in html
+    assert "terputus: &lt;b&gt;lan1&lt;/b&gt;" in html
+    assert ">Tidak menjawab<" in html
+
+
+@pytest.mark.parametrize("state", get_args(State))
+def test_every_state_and_role_of_a_device_has_its_words(state: State) -> None:
+    """The office would read "belum diketahui" for a device that is off."""
+    for role in ROLES:
+        html = render(replace(WELL, devices=(DeviceView("alat", role, state),)))
+        assert texts.DEVICE_STATE[state] in html
+        assert texts.DEVICE_ROLE[role] in html
+
+
+def test_a_devices_figures_become_its_view() -> None:
+    """The page would show the brightest module, or cables nobody asked to watch."""
+    reading = Reading(
+        uptime_s=60.0,
+        temperature_c=40.0,
+        wifi_clients=4,
+        ports=(Port("lan1", False, 100), Port("lan2", False, 100), Port("lan3", None, 100)),
+        optics=(Optic("sfp1", -8.0), Optic("sfp2", -26.0)),
+    )
+    figures = DeviceFigures("ont", "ont", "well", 0.0, watched=("lan1", "lan3"), reading=reading)
+    assert device_view(figures) == DeviceView("ont", "ont", "well", -26.0, 40.0, 4, ("lan1",), 60.0)
+    assert device_view(replace(figures, reading=None, state="silent")) == DeviceView("ont", "ont", "silent")
 
 
 @pytest.mark.parametrize("cause", sorted(texts.CAUSE))
