@@ -62,7 +62,7 @@ def _check_ramadan(periods: list[Any], findings: Findings) -> None:
     before: list[tuple[date, date]] = []
     for place, text in enumerate(periods, 1):
         here = f"calendar.ramadan[{place}]"
-        period = text and _read(read_period, text, here, _DATE, findings)
+        period = text and _read(read_period, text, here, _PERIOD, findings)
         if not period:
             continue
         days = (period[1] - period[0]).days + 1
@@ -74,6 +74,7 @@ def _check_ramadan(periods: list[Any], findings: Findings) -> None:
 
 
 _DATE = "Write year, month and day, such as 2026-12-24."
+_PERIOD = "Write the first and the last day, such as 2027-02-08/2027-03-09."
 _IN_ORDER = "Write hours that follow each other, such as 07:30-12:00,13:00-15:30."
 
 

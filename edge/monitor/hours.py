@@ -63,5 +63,5 @@ def said(minute: int) -> str:
 def _span(text: str) -> Span:
     start, end = (int(clock[:2]) * 60 + int(clock[3:]) for clock in text.split("-"))
     if end <= start:
-        raise ValueError(f"has hours that end before they begin: {text}")
+        raise ValueError("has hours that end before they begin")
     return start, end

@@ -57,6 +57,7 @@ def test_mistake_is_named_with_place_value_and_remedy(name: str) -> None:
 def test_every_example_of_a_mistake_has_its_message() -> None:
     """A file without an expectation would prove nothing."""
     from tests.unit import (
+        test_config_calendar,
         test_config_devices,
         test_config_host,
         test_config_meaning,
@@ -64,7 +65,14 @@ def test_every_example_of_a_mistake_has_its_message() -> None:
         test_config_shape,
     )
 
-    rooms = (test_config_devices, test_config_host, test_config_meaning, test_config_networks, test_config_shape)
+    rooms = (
+        test_config_calendar,
+        test_config_devices,
+        test_config_host,
+        test_config_meaning,
+        test_config_networks,
+        test_config_shape,
+    )
     tables = [MISTAKES, *(room.MISTAKES for room in rooms)]
     expected = sorted(f"invalid-{name}" for table in tables for name in table)
     assert expected == sorted(path.stem for path in DATA.glob("invalid-*.toml"))
