@@ -7,12 +7,13 @@ import zoneinfo
 from pathlib import Path
 
 from edge.config_problem import Findings
-from edge.config_shape import Table, classes, items, shown, uplinks
+from edge.config_shape import Table, classes, items, shown, tunnels, uplinks
 
 
 def check_host(config: Table, findings: Findings) -> None:
     """Compare `config` with the network devices, files and time zones of this machine."""
     named = [(f"{path}.device", uplink.get("device")) for path, uplink in uplinks(config)]
+    named += [(f"{path}.device", tunnel.get("device")) for path, tunnel in tunnels(config)]
     for _, path, table in classes(config):
         named += [(f"{path}.devices[{place}]", name) for place, name in enumerate(items(table, "devices"), 1)]
     for path, device in named:

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from edge.config_problem import Findings
-from edge.config_shape import Table, classes, items, once, shown, uplinks
+from edge.config_shape import Table, classes, items, once, shown, tunnels, uplinks
 
 _ABOVE = (
     ("monitor", "loss_recovered_percent", "loss_degraded_percent"),
@@ -54,7 +54,8 @@ def _check_village(village: Table, findings: Findings) -> None:
 def _check_uplinks(config: Table, findings: Findings) -> None:
     for key in ("name", "device"):
         named = [(f"{path}.{key}", uplink[key]) for path, uplink in uplinks(config) if key in uplink]
-        once(named, "names another uplink already", "Give each uplink its own.", findings)
+        named += [(f"{path}.{key}", tunnel[key]) for path, tunnel in tunnels(config) if key in tunnel]
+        once(named, "names another uplink or tunnel already", "Give each its own.", findings)
     for path, uplink in uplinks(config):
         for key in ("targets", "resolvers"):
             values = [(f"{path}.{key}[{place}]", value) for place, value in enumerate(items(uplink, key), 1) if value]
@@ -123,7 +124,7 @@ def _check_caps(config: Table, name: str, table: Table, findings: Findings) -> N
 
 def _check_roles(config: Table, findings: Findings) -> None:
     roles: dict[str, str] = {}
-    for path, uplink in uplinks(config):
+    for path, uplink in (*uplinks(config), *tunnels(config)):
         if "device" in uplink:
             roles.setdefault(uplink["device"], f"{path}.device")
     for name, path, table in classes(config):

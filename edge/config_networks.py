@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from edge.config_problem import Findings
-from edge.config_shape import Table, classes, items, once, shown, uplinks
+from edge.config_shape import Table, classes, items, once, shown, tunnels, uplinks
 
 Network = ipaddress.IPv4Network
 Place = tuple[str, str, Network]
@@ -16,7 +16,8 @@ Place = tuple[str, str, Network]
 def check_networks(config: Table, findings: Findings) -> None:
     """Note every address that is none, and every two networks that may not overlap."""
     for path, uplink in uplinks(config):
-        _address(uplink.get("gateway"), f"{path}.gateway", findings)
+        if uplink.get("gateway") != "auto":
+            _address(uplink.get("gateway"), f"{path}.gateway", findings, ' or "auto"')
         if uplink.get("gateway6"):
             _address6(uplink["gateway6"], f"{path}.gateway6", findings)
         for key in ("targets", "resolvers"):
@@ -69,6 +70,13 @@ def _check_pinned(config: Table, inside: list[Place], findings: Findings) -> Non
                 if prefix.overlaps(other):
                     _overlap(where, prefix, other_path, other, findings)
             earlier.append((path, where, prefix))
+    for path, tunnel in tunnels(config):  # what it carries may be an uplink's too: that is what it is there for
+        own: list[Place] = []
+        for where, prefix in _parsed(items(tunnel, "pinned"), f"{path}.pinned", findings):
+            for _, other_path, other in taken + own:
+                if prefix.overlaps(other) and (prefix == other or (path, other_path, other) not in own):
+                    _overlap(where, prefix, other_path, other, findings)
+            own.append((path, where, prefix))
 
 
 def _overlap(path: str, network: Network, other_path: str, other: Network, findings: Findings) -> None:
@@ -107,12 +115,13 @@ def listen_address(text: str) -> tuple[ipaddress.IPv4Address | ipaddress.IPv6Add
     return (address, int(port)) if good and bracketed == (address.version == 6) else None
 
 
-def _address(text: str | None, path: str, findings: Findings) -> None:
+def _address(text: str | None, path: str, findings: Findings, others: str = "") -> None:
     address = _parse(ipaddress.IPv4Address, text)
+    remedy = f"Write such as 192.168.1.1{others}."
     if text is not None and address is None:
-        findings.error(path, f"{shown(text)} is no IPv4 address", "Write such as 192.168.1.1.")
+        findings.error(path, f"{shown(text)} is no IPv4 address", remedy)
     elif address is not None and (address.is_unspecified or address.is_loopback or address.is_multicast):
-        findings.error(path, f"{shown(text)} is no host on a network", "Write such as 192.168.1.1.")
+        findings.error(path, f"{shown(text)} is no host on a network", remedy)
 
 
 def _address6(text: str, path: str, findings: Findings) -> None:

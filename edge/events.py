@@ -50,6 +50,15 @@ class ClassMoved:
 
 
 @dataclass(frozen=True, slots=True)
+class TrafficSwitched:
+    """Classes were moved: `routes_s` after the decision rules and routes stood, after `seconds` all was done."""
+
+    traffic_classes: tuple[str, ...]
+    routes_s: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class HostReconciled:
     """The host's network state was brought to the desired one by `changes` changes."""
 
@@ -117,6 +126,7 @@ Event = (
     UplinkJudged
     | ProbeAnswered
     | ClassMoved
+    | TrafficSwitched
     | HostReconciled
     | SmsReceived
     | SmsHandled

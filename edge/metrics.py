@@ -137,6 +137,10 @@ class Metrics:
         self._moves.labels(_within(CLASSES, event.traffic_class)).inc()
 
     @observe.register
+    def _(self, event: events.TrafficSwitched) -> None:
+        self._switch.observe(event.seconds)
+
+    @observe.register
     def _(self, event: events.HostReconciled) -> None:
         self._reconcile.observe(event.seconds)
         self._changes.inc(event.changes)
@@ -183,6 +187,9 @@ class Metrics:
         )
         self._lost = self._counter("probes_lost", "Probes without an answer in time.", "uplink")
         self._moves = self._counter("class_moves", "Times a traffic class changed its uplink.", "class", known=CLASSES)
+        self._switch = self._summary(
+            "switch_seconds", "Time from a decision until the moved classes' old ways are gone."
+        )
         self._reconcile = self._summary("reconcile_seconds", "Time to bring the host's network to the desired state.")
         self._changes = self._counter("reconcile_changes", "Changes made to the host's network.")
 

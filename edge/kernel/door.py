@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self, TypeVar
 
+from edge.kernel.conntrack import forget
 from edge.kernel.errors import Refused
 from edge.kernel.host import Host
-from edge.kernel.state import SCOPES, Change, Facts, HostState, Scope
+from edge.kernel.state import SCOPES, Change, Facts, HostState, Scope, Stale
 
 T = TypeVar("T")
 
@@ -30,39 +31,37 @@ class Door:
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="kernel")
-        self._host: Host | None = None
+        self._host = Host()
 
     async def __aenter__(self) -> Self:
-        self._host = await self._run(Host)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._host is not None:
-            self._thread.submit(self._host.close)
         self._thread.shutdown(wait=False)
 
     async def observe(self, scopes: Iterable[Scope] = SCOPES) -> tuple[Facts, HostState]:
         """Facts of the host and what stands of ours in `scopes`."""
-        host = self._open()
-        return await self._run(lambda: (host.facts(), host.observe(scopes)))
+        return await self._run(lambda: (self._host.facts(), self._host.observe(scopes)))
 
     async def apply(self, desired: Callable[[Facts], HostState], scopes: Iterable[Scope] = SCOPES) -> Applied:
         """Bring `scopes` to the state that `desired` makes of the facts, and read it back."""
-        host = self._open()
 
         def work() -> Applied:
-            facts = host.facts()
-            changes, refused = host.apply(desired(facts), scopes)
+            facts = self._host.facts()
+            changes, refused = self._host.apply(desired(facts), scopes)
             return Applied(facts, tuple(changes), tuple(refused))
 
         return await self._run(work)
 
-    def _open(self) -> Host:
-        if self._host is None:
-            raise RuntimeError("the door is not open")
-        return self._host
+    async def shaped(self, classes: Iterable[tuple[str, int]]) -> bool:
+        """Whether every (device, HTB class id) is there."""
+        return await self._run(lambda: self._host.shaped(classes))
+
+    async def forget(self, stale: Stale) -> None:
+        """Delete these connections. ConntrackFailed where the kernel does not."""
+        await self._run(lambda: forget(stale))
 
     async def _run(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)

@@ -8,12 +8,11 @@ from __future__ import annotations
 import errno
 import gc
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-from edge.kernel import nftables, qdisc, routes
-from edge.kernel.errors import PrivilegeMissing, Refused
+from edge.kernel import links, nftables, qdisc, routes
+from edge.kernel.errors import PrivilegeMissing, Refused, Unreadable
 from edge.kernel.kinds import knows
 from edge.kernel.netlink import IPRoute, NetlinkError
 from edge.kernel.state import (
@@ -31,6 +30,7 @@ from edge.kernel.state import (
     only,
     scope,
 )
+from edge.kernel.wire import Wire
 
 _FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
 _GONE = (errno.ENOENT, errno.ESRCH, errno.ENODEV)
@@ -38,42 +38,61 @@ _ROUNDS = 3  # a replaced root takes its whole tree with it, which the next roun
 
 
 class Host:
-    """This network namespace's links, rules, routes, qdiscs and our nftables table."""
+    """This network namespace's links, rules, routes, qdiscs and our nftables table.
+
+    Nothing is kept open between two calls. A default route that a DHCP client takes away while it renews its lease is
+    remembered until another takes its place or the device goes.
+    """
 
     def __init__(self) -> None:
-        self._ip = IPRoute()
         self._leaf: str | None = None
         self._counts: bool | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Give the netlink socket back; the host's state stays."""
-        self._ip.close()
+        self._gateways: dict[str, str] = {}
 
     def facts(self) -> Facts:
-        """Devices, the best leaf qdisc, whether IPv4 is forwarded, whether connections can be counted."""
-        return Facts(routes.links(self._ip), self._best_leaf(), _forwards(), self._can_count())
+        """What the plan must know of this host. Unreadable when it cannot be told."""
+        try:
+            with Wire() as wire:
+                devices = links.links(wire)
+                names = {link.index: link.name for link in devices.values()}
+                addresses = links.addresses(wire, names)
+            self._gateways = {
+                device: gateway
+                for device, gateway in (self._gateways | links.gateways(devices)).items()
+                if device in devices and devices[device].up
+            }
+        except OSError as error:
+            raise Unreadable(f"network devices: {error}") from error
+        return Facts(
+            devices, self._best_leaf(), _forwards(), self._can_count(), gateways=self._gateways, addresses=addresses
+        )
 
     def observe(self, scopes: Iterable[Scope] = SCOPES) -> HostState:
         """What stands of ours in `scopes`. PrivilegeMissing or Unreadable when it cannot be told."""
         wanted = frozenset(scopes)
-        names = self._names()
         found: list[Item] = []
-        if "routing" in wanted:
-            found += routes.observe(self._ip, names)
         if "table" in wanted and (table := nftables.observe()) is not None:
             found.append(table)
-        if "shaping" in wanted:
-            found += qdisc.observe(self._ip, names)
-            gc.collect()  # a hundred decoded messages hold each other in cycles; left to pile up they cost 2 MB
+        try:
+            if "routing" in wanted:
+                with Wire() as wire:
+                    found += routes.observe(wire, _names(wire))
+            if "shaping" in wanted:
+                with Wire() as wire, IPRoute() as ip:
+                    found += qdisc.observe(ip, _names(wire))
+                gc.collect()  # a hundred decoded messages hold each other in cycles; left to pile up they cost 2 MB
+        except (OSError, NetlinkError) as error:
+            raise Unreadable(f"netlink: {error}") from error
         return frozenset(found)
+
+    def shaped(self, wanted: Iterable[tuple[str, int]]) -> bool:
+        """Whether there is an HTB class on every (device, class id); a device that is not there needs none."""
+        try:
+            with Wire() as wire:
+                index = {name: number for number, name in _names(wire).items()}
+                return all(qdisc.has_class(wire, index[device], id_) for device, id_ in wanted if device in index)
+        except OSError as error:
+            raise Unreadable(f"netlink: {error}") from error
 
     def apply(self, desired: HostState, scopes: Iterable[Scope] = SCOPES) -> tuple[list[Change], list[Refused]]:
         """Bring `scopes` to `desired`; returns the changes made and those the kernel refused.
@@ -91,55 +110,17 @@ class Host:
         return made, refused
 
     def _change(self, changes: list[Change]) -> tuple[list[Change], list[Refused]]:
-        """Make the changes one by one; what hangs below another program's root qdisc is not even tried."""
-        done: list[Change] = []
-        refused: list[Refused] = []
-        shaped = any(isinstance(change.item, Qdisc | HtbClass) for change in changes)
-        names = self._names() if changes else {}
-        index = {name: number for number, name in names.items()}
-        foreign = qdisc.foreign_roots(self._ip, names) if shaped else {}
-        for change in changes:
-            item = change.item
-            if isinstance(item, Qdisc | HtbClass) and item.device in foreign and change.action != "remove":
-                if not item.parent:
-                    reason = f"{item.device} already has a root qdisc of another program ({foreign[item.device]})"
-                    refused.append(Refused(change, f"{reason}; remove it"))
-                continue
-            reason = self._try(change, index)
-            if reason:
-                refused.append(Refused(change, reason))
-            else:
-                done.append(change)
-        return done, refused
-
-    def _try(self, change: Change, index: dict[str, int]) -> str:
-        """Make one change; the kernel's words if it refuses. What is gone already need not be removed."""
+        """Make the changes one by one."""
+        if not changes:
+            return [], []
         try:
-            self._one(change, index)
-        except NetlinkError as error:
-            if error.code in (errno.EPERM, errno.EACCES):
-                raise PrivilegeMissing("netlink: Operation not permitted") from error
-            return "" if change.action == "remove" and error.code in _GONE else str(error)
-        except (OSError, nftables.NftRefused) as error:
-            code = error.errno if isinstance(error, OSError) else None
-            return "" if change.action == "remove" and code in _GONE else str(error)
-        return ""
-
-    def _one(self, change: Change, index: dict[str, int]) -> None:
-        match scope(change.item):
-            case "routing":
-                routes.change(self._ip, change, index)
-            case "shaping":
-                qdisc.change(self._ip, change, index)
-            case "table":
-                if change.action == "remove":
-                    nftables.remove()
-                elif isinstance(change.item, Ruleset):
-                    nftables.load(change.item)
-
-    def _names(self) -> dict[int, str]:
-        """Device indexes to names."""
-        return {link.index: link.name for link in routes.links(self._ip).values()}
+            with ExitStack() as stack:
+                wire = stack.enter_context(Wire())
+                shaping = any(scope(change.item) == "shaping" for change in changes)
+                ip = stack.enter_context(IPRoute()) if shaping else None
+                return _Work(wire, ip).make(changes)
+        except OSError as error:
+            raise Unreadable(f"netlink: {error}") from error
 
     def _best_leaf(self) -> str:
         """The best leaf qdisc there is: CAKE, then FQ-CoDel, then hashed HTB leaves, then a plain fifo.
@@ -168,6 +149,65 @@ class Host:
         kinds = {item.kind for item in leaves} - {"pfifo"}
         hashed = any((item.parent & ~HANDLE) > 0xFF for item in leaves)
         return next(iter(kinds), "hash" if hashed or not leaves else "pfifo")
+
+
+class _Work:
+    """Makes changes with the sockets at hand."""
+
+    def __init__(self, wire: Wire, ip: IPRoute | None) -> None:
+        self._wire = wire
+        self._ip = ip
+        names = _names(wire)
+        self._index = {name: number for number, name in names.items()}
+        self._foreign = qdisc.foreign_roots(ip, names) if ip is not None else {}
+
+    def make(self, changes: list[Change]) -> tuple[list[Change], list[Refused]]:
+        """What was done and what was refused; below another program's root qdisc nothing is even tried."""
+        done: list[Change] = []
+        refused: list[Refused] = []
+        for change in changes:
+            item = change.item
+            if isinstance(item, Qdisc | HtbClass) and item.device in self._foreign and change.action != "remove":
+                if not item.parent:
+                    reason = f"{item.device} already has a root qdisc of another program ({self._foreign[item.device]})"
+                    refused.append(Refused(change, f"{reason}; remove it"))
+                continue
+            reason = self._try(change)
+            if reason:
+                refused.append(Refused(change, reason))
+            else:
+                done.append(change)
+        return done, refused
+
+    def _try(self, change: Change) -> str:
+        """Make one change; the kernel's words if it refuses. What is gone already need not be removed."""
+        try:
+            self._one(change)
+        except (OSError, NetlinkError, nftables.NftRefused) as error:
+            code = error.code if isinstance(error, NetlinkError) else getattr(error, "errno", None)
+            if code in (errno.EPERM, errno.EACCES):
+                raise PrivilegeMissing("netlink: Operation not permitted") from error
+            if change.action == "remove" and code in _GONE:
+                return ""
+            return error.strerror or str(error) if isinstance(error, OSError) else str(error)
+        return ""
+
+    def _one(self, change: Change) -> None:
+        match scope(change.item):
+            case "routing":
+                routes.change(self._wire, change, self._index)
+            case "shaping" if self._ip is not None:
+                qdisc.change(self._ip, change, self._index)
+            case "table":
+                if change.action == "remove":
+                    nftables.remove()
+                elif isinstance(change.item, Ruleset):
+                    nftables.load(change.item)
+
+
+def _names(wire: Wire) -> dict[int, str]:
+    """Device indexes to names."""
+    return {link.index: link.name for link in links.links(wire).values()}
 
 
 def _forwards() -> bool:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import errno
-import socket
 import struct
 
 from edge.kernel.errors import PrivilegeMissing, Unreadable
+from edge.kernel.wire import CREATE, EXCLUSIVE, Wire, attribute
 
-_RTM_NEWQDISC, _NLMSG_ERROR = 36, 2
-_FLAGS = 0x1 | 0x4 | 0x400 | 0x200  # NLM_F_REQUEST, ACK, CREATE, EXCL
+_NEWQDISC = 36
 _LOOPBACK, _ROOT, _HANDLE = 1, 0xFFFFFFFF, 0x7FFF0000
 _TCA_KIND, _TCA_OPTIONS = 1, 2
-_TIMEOUT_S = 2.0
 
 
 def knows(kind: str) -> bool:
@@ -20,24 +18,16 @@ def knows(kind: str) -> bool:
 
     The request is malformed on purpose: an unknown kind is refused as unknown (ENOENT) before its options are read, a
     known one for its options, of which attribute 2 is one byte where four or more must be (linux/pkt_sched.h).
-    PrivilegeMissing without CAP_NET_ADMIN.
+    PrivilegeMissing without CAP_NET_ADMIN, Unreadable where the kernel did not refuse.
     """
-    malformed = _attribute(_TCA_OPTIONS, _attribute(2, b"\0"))
+    malformed = attribute(_TCA_OPTIONS, attribute(2, b"\0"))
     body = struct.pack("=BBHiIII", 0, 0, 0, _LOOPBACK, _HANDLE, _ROOT, 0)
-    body += _attribute(_TCA_KIND, kind.encode() + b"\0") + malformed
-    message = struct.pack("=IHHII", 16 + len(body), _RTM_NEWQDISC, _FLAGS, 1, 0) + body
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE) as kernel:
-        kernel.settimeout(_TIMEOUT_S)
-        kernel.send(message)
-        answer = kernel.recv(4096)
-    _, answered, _, _, _, code = struct.unpack_from("=IHHIIi", answer)
-    if answered != _NLMSG_ERROR or code == 0:
-        raise Unreadable(f"the kernel accepted a malformed {kind}")
-    if -code in (errno.EPERM, errno.EACCES):
-        raise PrivilegeMissing("netlink: Operation not permitted")
-    return bool(-code != errno.ENOENT)
-
-
-def _attribute(kind: int, value: bytes) -> bytes:
-    """A netlink attribute, padded to four bytes."""
-    return struct.pack("=HH", 4 + len(value), kind) + value + b"\0" * (-len(value) % 4)
+    body += attribute(_TCA_KIND, kind.encode() + b"\0") + malformed
+    try:
+        with Wire() as wire:
+            wire.request(_NEWQDISC, body, CREATE | EXCLUSIVE)
+    except OSError as error:
+        if error.errno in (errno.EPERM, errno.EACCES):
+            raise PrivilegeMissing("netlink: Operation not permitted") from error
+        return error.errno != errno.ENOENT
+    raise Unreadable(f"the kernel accepted a malformed {kind}")

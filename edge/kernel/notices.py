@@ -8,22 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import logging
 import socket
-import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
 from edge.kernel.state import SCOPES, TABLE, Scope
+from edge.kernel.wire import messages
+
+log = logging.getLogger("edge.kernel")
 
 _ROUTE, _NETFILTER = 0, 12  # NETLINK_ROUTE, NETLINK_NETFILTER
 _LINK, _TC, _ROUTE4, _RULE4, _ROUTE6, _RULE6 = 1, 4, 7, 8, 11, 19  # RTNLGRP_*
 _NFTABLES = 7  # NFNLGRP_NFTABLES
+_GROUPS = {_ROUTE: (_LINK, _TC, _ROUTE4, _RULE4, _ROUTE6, _RULE6), _NETFILTER: (_NFTABLES,)}
 _RECEIVE_BYTES = 1 << 20
 _BUFFER_BYTES = 1 << 16
 _AT_ONCE = 64
 _SOL_NETLINK, _ADD_MEMBERSHIP = 270, 1
-_HEADER = struct.Struct("=IHHII")
 _OF_LINK: frozenset[Scope] = frozenset(("routing", "shaping", "table"))  # devices: also their MTU, for the clamping
 _OF_ROUTING: frozenset[Scope] = frozenset(("routing",))
 _OF_SHAPING: frozenset[Scope] = frozenset(("shaping",))
@@ -35,46 +39,83 @@ class Notices:
 
     def __init__(self, changed: Callable[[frozenset[Scope]], None]) -> None:
         self._changed = changed
-        self._sockets: list[socket.socket] = []
+        self._ears: dict[int, _Ear] = {}
 
     def __enter__(self) -> Self:
-        loop = asyncio.get_running_loop()
-        for protocol, groups in (
-            (_ROUTE, (_LINK, _TC, _ROUTE4, _RULE4, _ROUTE6, _RULE6)),
-            (_NETFILTER, (_NFTABLES,)),
-        ):
-            listener = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
-            self._sockets.append(listener)
-            listener.setblocking(False)
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BYTES)
-            listener.bind((0, 0))
-            for group in groups:
-                # without CAP_NET_ADMIN nobody is told of nftables; then there is no table of ours to watch either
-                with contextlib.suppress(PermissionError):
-                    listener.setsockopt(_SOL_NETLINK, _ADD_MEMBERSHIP, group)
-            loop.add_reader(listener, self._read, listener, protocol)
+        for protocol in _GROUPS:
+            self._ears[protocol] = _Ear(protocol, self._changed)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        loop = asyncio.get_running_loop()
-        for listener in self._sockets:
-            loop.remove_reader(listener)
-            listener.close()
-        self._sockets.clear()
+        for ear in self._ears.values():
+            ear.close()
+        self._ears.clear()
 
-    def _read(self, listener: socket.socket, protocol: int) -> None:
+    def revive(self) -> None:
+        """Open again what no longer listens; anything may have changed meanwhile. Costs two system calls."""
+        for protocol, ear in self._ears.items():
+            if not ear.listening():
+                log.warning("a netlink socket has died and is opened again")
+                ear.close()
+                self._ears[protocol] = _Ear(protocol, self._changed)
+                self._changed(SCOPES)
+
+
+class _Ear:
+    """One listening socket, read by the loop."""
+
+    def __init__(self, protocol: int, changed: Callable[[frozenset[Scope]], None]) -> None:
+        self._changed = changed
+        self._protocol = protocol
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
+        try:
+            self._socket.setblocking(False)
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BYTES)
+            self._socket.bind((0, 0))
+            for group in _GROUPS[protocol]:
+                # without CAP_NET_ADMIN nobody is told of nftables; then there is no table of ours to watch either
+                with contextlib.suppress(PermissionError):
+                    self._socket.setsockopt(_SOL_NETLINK, _ADD_MEMBERSHIP, group)
+            self._name: tuple[int, int] = self._socket.getsockname()
+            asyncio.get_running_loop().add_reader(self._socket, self._read)
+        except OSError:
+            self._socket.close()
+            raise
+
+    def listening(self) -> bool:
+        """Whether the socket is still the one that was opened: its number may have been closed, and given to another.
+
+        The kernel says nothing of that: a closed descriptor is silently never ready again (epoll(7)).
+        """
+        try:
+            return bool(self._socket.getsockname() == self._name)
+        except OSError:
+            return False
+
+    def close(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._socket)
+        if self.listening():
+            self._socket.close()
+        else:
+            self._socket.detach()  # the number may be somebody else's by now
+
+    def _read(self) -> None:
         scopes: frozenset[Scope] = frozenset()
         for _ in range(_AT_ONCE):
             try:
-                data = listener.recv(_BUFFER_BYTES)
+                data = self._socket.recv(_BUFFER_BYTES)
             except BlockingIOError:
                 break
-            except OSError:  # ENOBUFS: messages were lost, so anything may have changed
+            except OSError as error:  # ENOBUFS: messages were lost, so anything may have changed
+                if error.errno != errno.ENOBUFS:  # it would be ready, and fail, for ever: revive opens another
+                    asyncio.get_running_loop().remove_reader(self._socket)
+                    self._name = (-1, 0)
                 scopes = SCOPES
                 break
-            scopes |= concerned(data, netfilter=protocol == _NETFILTER)
+            scopes |= concerned(data, netfilter=self._protocol == _NETFILTER)
         if scopes:
             self._changed(scopes)
 
@@ -84,7 +125,7 @@ def concerned(data: bytes, *, netfilter: bool) -> frozenset[Scope]:
     if netfilter:
         return _OF_TABLE if TABLE.encode() + b"\0" in data else frozenset()
     scopes: frozenset[Scope] = frozenset()
-    for kind in _types(data):
+    for kind, *_ in messages(data):
         if 16 <= kind <= 19:  # RTM_NEWLINK ...
             scopes |= _OF_LINK
         elif 24 <= kind <= 26 or 32 <= kind <= 34:  # RTM_NEWROUTE ..., RTM_NEWRULE ...
@@ -92,14 +133,3 @@ def concerned(data: bytes, *, netfilter: bool) -> frozenset[Scope]:
         elif 36 <= kind <= 46:  # RTM_NEWQDISC, RTM_NEWTCLASS, RTM_NEWTFILTER ...
             scopes |= _OF_SHAPING
     return scopes
-
-
-def _types(data: bytes) -> Iterator[int]:
-    """The message types of a datagram; a malformed rest is left alone."""
-    offset = 0
-    while offset + _HEADER.size <= len(data):
-        length, kind, *_ = _HEADER.unpack_from(data, offset)
-        if length < _HEADER.size:
-            return
-        yield kind
-        offset += (length + 3) & ~3

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import errno
+import struct
 from collections.abc import Iterator
 from typing import Any
 
 from edge.kernel.netlink import IPRoute, NetlinkError
 from edge.kernel.state import FILTER_PRIORITY, HANDLE, IFB, Change, HtbClass, Ifb, Qdisc, Redirect
+from edge.kernel.wire import Wire
 
 _ROOT = 0xFFFFFFFF
 _EGRESS = 0xFFFFFFF3  # TC_H_CLSACT with the egress minor
 _INGRESS = 0xFFFFFFF2
 _ALL_PROTOCOLS = 3  # ETH_P_ALL
+_GETTCLASS = 42  # RTM_GETTCLASS
+_TCMSG = struct.Struct("=BxxxiIII")  # struct tcmsg: family, device, handle, parent, info
 _IFB_QUEUE = 1000  # packets; HTB's direct queue takes its length from it
 
 Shaping = Ifb | Qdisc | HtbClass | Redirect
@@ -32,6 +36,12 @@ def observe(ip: IPRoute, names: dict[int, str]) -> Iterator[Shaping]:
             yield from (_htb(device, entry) for entry in ip.get_classes(index=message["index"]) if _is_htb(entry))
         if message.get_attr("TCA_KIND") == "clsact":
             yield from _redirects(ip, message["index"], device, names)
+
+
+def has_class(wire: Wire, index: int, classid: int) -> bool:
+    """Whether the device with this index has our class: a question of microseconds, before a switch."""
+    body = _TCMSG.pack(0, index, 0, 0, 0)
+    return any(_TCMSG.unpack_from(message)[2] == classid for message in wire.dump(_GETTCLASS, body))
 
 
 def foreign_roots(ip: IPRoute, names: dict[int, str]) -> dict[str, str]:

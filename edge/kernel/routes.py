@@ -1,104 +1,122 @@
-"""Links, policy rules and routes by rtnetlink (rtnetlink(7)); only what carries our protocol number is ours."""
+"""Policy rules and routes by rtnetlink (rtnetlink(7)); only what carries our protocol number is ours."""
 
 from __future__ import annotations
 
 import errno
+import ipaddress
+import struct
 from collections.abc import Iterator
-from typing import Any
 
-from edge.kernel.netlink import IPRoute
-from edge.kernel.state import PROTOCOL, RULES, TABLES, Change, Family, Link, Route, Rule
+from edge.kernel.state import PROTOCOL, RULES, TABLES, Change, Family, Route, Rule
+from edge.kernel.wire import CREATE, EXCLUSIVE, REPLACE, Wire, attribute, attributes, number, text, u32
 
 _AF: dict[Family, int] = {4: 2, 6: 10}
-_LOOKUP, _UNREACHABLE = 1, 7  # FR_ACT_*, linux/fib_rules.h
-_RTN_UNREACHABLE = 7
+_BYTES: dict[Family, int] = {4: 4, 6: 16}
+_NEWROUTE, _DELROUTE, _GETROUTE = 24, 25, 26
+_NEWRULE, _DELRULE, _GETRULE = 32, 33, 34
+# struct rtmsg and struct fib_rule_hdr: family, prefix lengths of destination and source, TOS, table, then
+# protocol, scope, type or two reserved bytes and the action; flags
+_MESSAGE = struct.Struct("=BBBBBBBBI")
+_RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY, _RTA_TABLE = 1, 4, 5, 6, 15
+_UNICAST, _UNREACHABLE = 1, 7  # RTN_*
+_UNIVERSE, _LINK = 0, 253  # RT_SCOPE_*
 _ONLINK = 4  # RTNH_F_ONLINK: two providers may use one and the same network, so the device decides, not the address
-_IFF_UP = 1
+_FRA_IIF, _FRA_PRIORITY, _FRA_MARK, _FRA_SUPPRESS, _FRA_TABLE, _FRA_MASK, _FRA_OIF, _FRA_PROTOCOL = (
+    3,
+    6,
+    10,
+    14,
+    15,
+    16,
+    17,
+    21,
+)
+_LOOKUP, _REFUSE = 1, 7  # FR_ACT_TO_TBL, FR_ACT_UNREACHABLE (linux/fib_rules.h)
 
 
-def links(ip: IPRoute) -> dict[str, Link]:
-    """Every network device by name."""
-    found = (
-        Link(
-            message.get_attr("IFLA_IFNAME"),
-            message["index"],
-            message.get_attr("IFLA_MTU") or 1500,
-            bool(message["flags"] & _IFF_UP),
-            bool(message.get_attr("IFLA_CARRIER")),
-        )
-        for message in ip.get_links()
-    )
-    return {link.name: link for link in found}
-
-
-def observe(ip: IPRoute, names: dict[int, str]) -> Iterator[Rule | Route]:
+def observe(wire: Wire, names: dict[int, str]) -> Iterator[Rule | Route]:
     """Our rules and routes as they stand; `names` maps device indexes to names."""
-    for family in _AF:
-        for message in ip.get_rules(family=_AF[family]):
-            if message.get_attr("FRA_PROTOCOL") == PROTOCOL and message.get_attr("FRA_PRIORITY") in RULES:
-                yield _rule(family, message)
-        for message in ip.get_routes(family=_AF[family]):
-            if message["proto"] == PROTOCOL and message.get_attr("RTA_TABLE") in TABLES:
-                yield _route(family, message, names)
+    for family, af in _AF.items():
+        for message in wire.dump(_GETRULE, _MESSAGE.pack(af, 0, 0, 0, 0, 0, 0, 0, 0)):
+            yield from _rule(family, message)
+        for message in wire.dump(_GETROUTE, _MESSAGE.pack(af, 0, 0, 0, 0, 0, 0, 0, 0)):
+            if message[5] == PROTOCOL:
+                yield from _route(family, message, names)
 
 
-def _rule(family: Family, message: Any) -> Rule:
-    table = message.get_attr("FRA_TABLE") if message["action"] == _LOOKUP else 0
-    return Rule(
+def _rule(family: Family, message: bytes) -> Iterator[Rule]:
+    found = attributes(message, _MESSAGE.size)
+    priority = number(found.get(_FRA_PRIORITY))
+    if found.get(_FRA_PROTOCOL) != bytes([PROTOCOL]) or priority not in RULES:
+        return
+    yield Rule(
         family,
-        message.get_attr("FRA_PRIORITY"),
-        table or 0,
-        message.get_attr("FRA_FWMARK") or 0,
-        message.get_attr("FRA_FWMASK") or 0,
-        message.get_attr("FRA_IIFNAME") or "",
-        message.get_attr("FRA_OIFNAME") or "",
-        message.get_attr("FRA_SUPPRESS_PREFIXLEN") == 0,
+        priority,
+        number(found.get(_FRA_TABLE)) if message[7] == _LOOKUP else 0,
+        number(found.get(_FRA_MARK)),
+        number(found.get(_FRA_MASK)),
+        text(found.get(_FRA_IIF)),
+        text(found.get(_FRA_OIF)),
+        found.get(_FRA_SUPPRESS) == u32(0),
     )
 
 
-def _route(family: Family, message: Any, names: dict[int, str]) -> Route:
-    prefix = message.get_attr("RTA_DST")
-    destination = f"{prefix}/{message['dst_len']}" if message["dst_len"] else "default"
-    unreachable = message["type"] == _RTN_UNREACHABLE
-    return Route(
-        family,
-        message.get_attr("RTA_TABLE"),
-        destination,
-        message.get_attr("RTA_PRIORITY") or 0,
-        message.get_attr("RTA_GATEWAY") or "",
-        "" if unreachable else names.get(message.get_attr("RTA_OIF"), ""),
-    )
+def _route(family: Family, message: bytes, names: dict[int, str]) -> Iterator[Route]:
+    found = attributes(message, _MESSAGE.size)
+    table, length = number(found.get(_RTA_TABLE)), message[1]
+    if table not in TABLES:
+        return
+    destination = f"{_address(found[_RTA_DST])}/{length}" if length and _RTA_DST in found else "default"
+    gateway = _address(found[_RTA_GATEWAY]) if _RTA_GATEWAY in found else ""
+    device = "" if message[7] == _UNREACHABLE else names.get(number(found.get(_RTA_OIF)), "a device that is gone")
+    yield Route(family, table, destination, number(found.get(_RTA_PRIORITY)), gateway, device)
 
 
-def change(ip: IPRoute, wanted: Change, index: dict[str, int]) -> None:
-    """Make one change of a rule or route. NetlinkError when the kernel refuses."""
-    item = wanted.item
+def _address(packed: bytes) -> str:
+    return str(ipaddress.ip_address(packed))
+
+
+def change(wire: Wire, wanted: Change, index: dict[str, int]) -> None:
+    """Make one change of a rule or route. OSError when the kernel refuses."""
+    item, remove = wanted.item, wanted.action == "remove"
     if isinstance(item, Rule):
-        ip.rule("del" if wanted.action == "remove" else "add", **_rule_request(item))
+        wire.request(_DELRULE if remove else _NEWRULE, _rule_request(item), 0 if remove else CREATE | EXCLUSIVE)
     elif isinstance(item, Route):
-        ip.route("del" if wanted.action == "remove" else "replace", **_route_request(item, index))
+        body = _route_request(item, index, remove=remove)
+        wire.request(_DELROUTE if remove else _NEWROUTE, body, 0 if remove else CREATE | REPLACE)
 
 
-def _rule_request(rule: Rule) -> dict[str, object]:
-    request: dict[str, object] = {"family": _AF[rule.family], "priority": rule.priority, "protocol": PROTOCOL}
-    request |= {"table": rule.table, "action": _LOOKUP} if rule.table else {"action": "unreachable"}
-    request |= {"fwmark": rule.mark, "fwmask": rule.mask} if rule.mask else {}
-    request |= {"iifname": rule.iif} if rule.iif else {}
-    request |= {"oifname": rule.oif} if rule.oif else {}
-    request |= {"FRA_SUPPRESS_PREFIXLEN": 0} if rule.connected_only else {}
-    return request
+def _rule_request(rule: Rule) -> bytes:
+    action = _LOOKUP if rule.table else _REFUSE
+    body = _MESSAGE.pack(_AF[rule.family], 0, 0, 0, 0, 0, 0, action, 0)
+    body += attribute(_FRA_PRIORITY, u32(rule.priority)) + attribute(_FRA_PROTOCOL, bytes([PROTOCOL]))
+    if rule.table:
+        body += attribute(_FRA_TABLE, u32(rule.table))
+    if rule.mask:
+        body += attribute(_FRA_MARK, u32(rule.mark)) + attribute(_FRA_MASK, u32(rule.mask))
+    for kind, name in ((_FRA_IIF, rule.iif), (_FRA_OIF, rule.oif)):
+        if name:
+            body += attribute(kind, name.encode() + b"\0")
+    return body + (attribute(_FRA_SUPPRESS, u32(0)) if rule.connected_only else b"")
 
 
-def _route_request(route: Route, index: dict[str, int]) -> dict[str, object]:
-    request: dict[str, object] = {
-        "family": _AF[route.family],
-        "dst": route.destination,
-        "table": route.table,
-        "priority": route.metric,
-        "proto": PROTOCOL,
-    }
-    if not route.device:
-        return request | {"type": "unreachable"}
-    if route.device not in index:
-        raise OSError(errno.ENODEV, f"{route.device} is gone")
-    return request | {"oif": index[route.device], "gateway": route.gateway, "flags": _ONLINK}
+def _route_request(route: Route, index: dict[str, int], *, remove: bool) -> bytes:
+    """A route; one without a gateway goes to whoever is at the other end of its device."""
+    network = None if route.destination == "default" else ipaddress.ip_network(route.destination)
+    length = network.prefixlen if network else 0
+    kind = _UNICAST if route.device else _UNREACHABLE
+    scope = _LINK if route.device and not route.gateway and route.family == 4 else _UNIVERSE
+    flags = _ONLINK if route.gateway else 0
+    body = _MESSAGE.pack(_AF[route.family], length, 0, 0, 0, PROTOCOL, scope, kind, flags)
+    body += attribute(_RTA_TABLE, u32(route.table)) + attribute(_RTA_PRIORITY, u32(route.metric))
+    if network:
+        body += attribute(_RTA_DST, network.network_address.packed)
+    if route.device:
+        if route.device not in index:
+            if remove:
+                raise OSError(errno.ESRCH, f"{route.device} is gone, and its routes with it")
+            raise OSError(errno.ENODEV, f"{route.device} is gone")
+        body += attribute(_RTA_OIF, u32(index[route.device]))
+    if route.gateway:
+        body += attribute(_RTA_GATEWAY, ipaddress.ip_address(route.gateway).packed)
+    return body

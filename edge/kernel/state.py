@@ -121,19 +121,38 @@ class Link:
     mtu: int
     up: bool
     carrier: bool
+    point_to_point: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What the plan must know of the host: its devices, the best leaf qdisc, whether it forwards IPv4.
 
-    `counts` says that nftables can count connections by source.
+    `counts` says that nftables can count connections by source. `gateways` says where the main table's default route
+    by each device leads ("": to the other end of a point-to-point device), `addresses` which IPv4 addresses it has.
     """
 
     links: Mapping[str, Link] = field(default_factory=dict)
     leaf: str = "pfifo"
     forwarding: bool = True
     counts: bool = False
+    gateways: Mapping[str, str] = field(default_factory=dict)
+    addresses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """Connections to forget: those whose mark is `mark` under `mask`, or of these only some.
+
+    `within` are IPv4 networks their destination must lie in, `sparing` such it must not; `address` is one of the box's
+    own, to which the answers come.
+    """
+
+    mark: int
+    mask: int
+    within: tuple[str, ...] = ()
+    sparing: tuple[str, ...] = ()
+    address: str = ""
 
 
 Action = Literal["add", "replace", "remove"]
@@ -252,7 +271,8 @@ def describe(item: Item) -> str:
         case Rule():
             return _describe_rule(item)
         case Route():
-            kind = f"via {item.gateway} dev {item.device}" if item.device else "unreachable"
+            via = f"via {item.gateway} " if item.gateway else ""
+            kind = f"{via}dev {item.device}" if item.device else "unreachable"
             return f"ip -{item.family} route {item.destination} {kind} table {item.table} metric {item.metric}"
         case Ifb():
             return f"ip link {item.name} type ifb"

@@ -10,9 +10,18 @@ import hashlib
 import ipaddress
 from collections.abc import Iterable, Iterator
 
-from edge.config import Config, Uplink
+from edge.config import Config, Tunnel, Uplink
 from edge.kernel.state import HANDLE, TABLE, Facts
-from edge.marks import CLASS_MASK, CLASSES, MASK, UPLINK_MASK, class_mark, uplink_mark
+from edge.marks import (
+    CLASS_MASK,
+    CLASSES,
+    MASK,
+    UPLINK_MASK,
+    arrived_mark,
+    class_mark,
+    tunnel_number,
+    uplink_mark,
+)
 from edge.traffic.shaping import LEAVES, allowed, class_minor, leaf_minor
 
 # RFC 6890's special-purpose blocks a guest has no business in; documentation blocks are left alone
@@ -50,7 +59,7 @@ def ruleset(config: Config, facts: Facts, *, guests_denied: bool, shaped: bool) 
         ("clamp", "filter hook forward priority mangle", _clamp(config, facts)),
         ("forward", "filter hook forward priority filter", _forward_entry(config)),
         ("input", "filter hook input priority filter", _input_entry(config)),
-        ("nat", "nat hook postrouting priority srcnat", [f"oifname {_names(_uplink_devices(config))} masquerade"]),
+        ("nat", "nat hook postrouting priority srcnat", [f"oifname {_names(_outside(config))} masquerade"]),
         (
             "track",
             "filter hook postrouting priority mangle",
@@ -62,6 +71,7 @@ def ruleset(config: Config, facts: Facts, *, guests_denied: bool, shaped: bool) 
         ("from_guest", list(_from_guest(config, guests_denied))),
         ("guest_to_box", list(_guest_to_box(config))),
         ("uplink_to_box", list(_uplink_to_box(config))),
+        ("tunnel_to_box", list(_tunnel_to_box(config))),
     ]
     lines = [f"table inet {TABLE}", f"delete table inet {TABLE}", f"table inet {TABLE} {{"]
     lines += [f"\tset {word}_guests {{ type {kind}_addr; size 16; flags dynamic; }}" for word, kind, _ in _SHARES]
@@ -81,11 +91,20 @@ def _bounded(config: Config, facts: Facts) -> Iterator[str]:
 
 
 def _classify(config: Config) -> list[str]:
-    """Marks: a class for what enters from the LAN, the way back for what enters from an uplink."""
+    """Marks: a class for what enters from the LAN, the way back for what enters from an uplink or a tunnel.
+
+    A tunnel's outer packets are the box's own traffic also where the other end began: they move with class control.
+    """
     rules = [
-        f'iifname "{uplink.device}" ct state new ct mark set {_marked("ct", MASK, _control(n))}'
-        for n, uplink in _numbered(config)
+        f'iifname "{device}" ct state new ct mark set {_marked("ct", MASK, arrived_mark(n))}'
+        for n, device in _ways_out(config)
     ]
+    if config.tunnel:
+        rules += [
+            f'iifname "{uplink.device}" ct state new udp dport {_ports(config)} '
+            f"ct mark set {_marked('ct', MASK, _control(n))}"
+            for n, uplink in _numbered(config)
+        ]
     for name in ("service", "wifi"):
         traffic = getattr(config.classes, name)
         mark = f"meta mark set {_marked('meta', CLASS_MASK, class_mark(name))}"
@@ -103,12 +122,20 @@ def _sources(networks: Iterable[str]) -> Iterator[str]:
 
 
 def _return_path(config: Config) -> list[str]:
-    """The box answers through the uplink that asked, whatever the control class uses."""
-    return [
+    """The box answers by the uplink that asked, whatever the control class uses.
+
+    A tunnel's own outer packets go where class control goes, also where its program would keep to the device on which
+    it last heard the other end: a new mark has the kernel look for the way again.
+    """
+    rules = [
         f"ct direction reply ct mark & {UPLINK_MASK:#010x} == {uplink_mark(n):#010x} "
         f"meta mark set {_marked('meta', MASK, _control(n))}"
-        for n, _ in _numbered(config)
+        for n, _ in _ways_out(config)
     ]
+    if config.tunnel:
+        own = _marked("meta", MASK, class_mark("control"))
+        rules.append(f"ct direction original udp sport {_ports(config)} meta mark set {own}")
+    return rules
 
 
 def _clamp(config: Config, facts: Facts) -> list[str]:
@@ -117,18 +144,19 @@ def _clamp(config: Config, facts: Facts) -> list[str]:
     Inward the route leads to the LAN, whose MTU says nothing of the uplink's, hence the constant.
     """
     syn = "tcp flags & (syn | rst) == syn tcp option maxseg size set"
-    rules = [f"oifname {_names(_uplink_devices(config))} {syn} rt mtu"]
-    for uplink in config.uplink:
-        link = facts.links.get(uplink.device)
+    rules = [f"oifname {_names(_outside(config))} {syn} rt mtu"]
+    six = {uplink.device for uplink in config.uplink if uplink.gateway6}
+    for device in _outside(config):
+        link = facts.links.get(device)
         if link is not None and link.mtu >= 576:
-            rules.append(f'iifname "{uplink.device}" meta nfproto ipv4 {syn} {min(link.mtu, 9000) - 40}')
-            if uplink.gateway6:
-                rules.append(f'iifname "{uplink.device}" meta nfproto ipv6 {syn} {min(link.mtu, 9000) - 60}')
+            rules.append(f'iifname "{device}" meta nfproto ipv4 {syn} {min(link.mtu, 9000) - 40}')
+            if device in six:
+                rules.append(f'iifname "{device}" meta nfproto ipv6 {syn} {min(link.mtu, 9000) - 60}')
     return rules
 
 
 def _forward_entry(config: Config) -> list[str]:
-    ours = _names((*_uplink_devices(config), *config.classes.service.devices, *config.classes.wifi.devices))
+    ours = _names((*_outside(config), *config.classes.service.devices, *config.classes.wifi.devices))
     return [f"iifname {ours} jump ours", f"oifname {ours} jump ours"]
 
 
@@ -146,10 +174,10 @@ def _ours(config: Config, guests_denied: bool) -> Iterator[str]:
     if service:
         ways = [uplink.device for uplink in config.uplink if uplink.name in config.classes.service.uplinks]
         yield f"iifname {_names(service)} oifname {_names((*ways, *service))} accept"
-        for uplink in config.uplink:
-            for word, prefixes in zip(("ip", "ip6"), _families(uplink.pinned), strict=True):
+        for way in _holders(config):
+            for word, prefixes in zip(("ip", "ip6"), _families(way.pinned), strict=True):
                 if prefixes:
-                    match = f'oifname "{uplink.device}" {word} daddr {{ {", ".join(prefixes)} }}'
+                    match = f'oifname "{way.device}" {word} daddr {{ {", ".join(prefixes)} }}'
                     yield f"iifname {_names(service)} {match} accept"
     yield "drop"
 
@@ -157,7 +185,8 @@ def _ours(config: Config, guests_denied: bool) -> Iterator[str]:
 def _fail_closed(config: Config) -> Iterator[str]:
     """Pinned prefixes leave by no other uplink, whatever routes others make or are there before ours."""
     for uplink in config.uplink:
-        foreign = _families(prefix for other in config.uplink if other != uplink for prefix in other.pinned)
+        others = [other for other in _holders(config) if other != uplink]
+        foreign = _families(prefix for other in others for prefix in other.pinned)
         for word, theirs, own in zip(("ip", "ip6"), foreign, _families(uplink.pinned), strict=True):
             if theirs:
                 but = f" {word} daddr != {{ {', '.join(own)} }}" if own else ""
@@ -179,11 +208,13 @@ def _from_guest(config: Config, denied: bool) -> Iterator[str]:
 def _forbidden(config: Config) -> Iterator[str]:
     """Networks of ours that a guest must not reach, beyond the private blocks that hold most of them already."""
     yield from (*config.classes.service.networks, *config.classes.wifi.networks)
-    yield from (prefix for uplink in config.uplink for prefix in uplink.pinned)
+    yield from (prefix for way in _holders(config) for prefix in way.pinned)
 
 
 def _input_entry(config: Config) -> list[str]:
     rules = [f"iifname {_names(_uplink_devices(config))} jump uplink_to_box"]
+    if config.tunnel:
+        rules.append(f"iifname {_names(tunnel.device for tunnel in config.tunnel)} jump tunnel_to_box")
     if config.classes.wifi.devices:
         rules.insert(0, f"iifname {_names(config.classes.wifi.devices)} jump guest_to_box")
     return rules
@@ -204,7 +235,7 @@ def _guest_to_box(config: Config) -> Iterator[str]:
 
 
 def _uplink_to_box(config: Config) -> Iterator[str]:
-    """Answers to what the box asked, the providers' own ping and DHCP, and ssh from the management networks."""
+    """Answers to what the box asked, the providers' own ping and DHCP, ssh from the management networks, tunnels."""
     yield "ct state established,related accept"
     yield "icmp type echo-request limit rate 20/second accept"
     yield "udp sport 67 udp dport 68 accept"
@@ -214,6 +245,18 @@ def _uplink_to_box(config: Config) -> Iterator[str]:
     for word, networks in zip(("ip", "ip6"), _families(config.policy.management), strict=True):
         if networks:
             yield f"{word} saddr {{ {', '.join(networks)} }} tcp dport 22 accept"
+    if config.tunnel:
+        yield f"udp dport {_ports(config)} accept"
+    yield "drop"
+
+
+def _tunnel_to_box(config: Config) -> Iterator[str]:
+    """Answers, ping, and everything from the management networks: the other end has proved who it is."""
+    yield "ct state established,related accept"
+    yield "icmp type echo-request limit rate 20/second accept"
+    for word, networks in zip(("ip", "ip6"), _families(config.policy.management), strict=True):
+        if networks:
+            yield f"{word} saddr {{ {', '.join(networks)} }} accept"
     yield "drop"
 
 
@@ -223,11 +266,11 @@ def _track(config: Config) -> Iterator[str]:
     Only its first packet sets them. One that slips through between the switch of the rules and the deletion would else
     take the new uplink's mark, keep the old one's address and survive, broken, for as long as it is used.
     """
-    for number, uplink in _numbered(config):
+    for number, device in _ways_out(config):
         for name in CLASSES:
             own = f"{class_mark(name):#010x}"
             classes = f"{{ 0x00000000, {own} }}" if name == "control" else own
-            new = f'oifname "{uplink.device}" ct mark & {UPLINK_MASK:#010x} == 0x00000000'
+            new = f'oifname "{device}" ct mark & {UPLINK_MASK:#010x} == 0x00000000'
             mark = _marked("ct", MASK, uplink_mark(number) | class_mark(name))
             yield f"{new} meta mark & {CLASS_MASK:#010x} {classes} ct mark set {mark}"
 
@@ -260,8 +303,28 @@ def _numbered(config: Config) -> list[tuple[int, Uplink]]:
     return list(enumerate(config.uplink, 1))
 
 
+def _ways_out(config: Config) -> list[tuple[int, str]]:
+    """Number and device of every uplink and tunnel."""
+    tunnels = [(tunnel_number(place), tunnel.device) for place, tunnel in enumerate(config.tunnel, 1)]
+    return [*((number, uplink.device) for number, uplink in _numbered(config)), *tunnels]
+
+
+def _holders(config: Config) -> list[Uplink | Tunnel]:
+    """Whatever may pin networks."""
+    return [*config.uplink, *config.tunnel]
+
+
 def _uplink_devices(config: Config) -> tuple[str, ...]:
     return tuple(uplink.device for uplink in config.uplink)
+
+
+def _outside(config: Config) -> tuple[str, ...]:
+    return tuple(device for _, device in _ways_out(config))
+
+
+def _ports(config: Config) -> str:
+    """The ports of the tunnels' outer packets."""
+    return "{ " + ", ".join(str(port) for port in sorted({tunnel.port for tunnel in config.tunnel})) + " }"
 
 
 def _names(devices: Iterable[str]) -> str:

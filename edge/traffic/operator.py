@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 from edge.config import Config
 from edge.kernel import nftables, sysctl
 from edge.kernel.errors import HostError, PrivilegeMissing
 from edge.kernel.host import Host
-from edge.kernel.state import TABLE, Action, Facts, HostState, Ruleset, Scope, diff, only
+from edge.kernel.state import SCOPES, TABLE, Action, Facts, HostState, Ruleset, Scope, diff
 from edge.traffic import firewall
 from edge.traffic.plan import assigned_uplinks, desired
-from edge.traffic.policy import adopt, decide
+from edge.traffic.policy import Policy
 
 _UNPRIVILEGED: tuple[Scope, ...] = ("routing", "shaping")
 
@@ -37,16 +39,34 @@ def plan(config: Config) -> list[Change]:
     """
     if config.mode == "beside":
         return []
-    with Host() as host:
-        facts = host.facts()
-        observed, unread = _observe(host)
-    assignment = decide(config.classes, {}, adopt(assigned_uplinks(config, observed)), hold_s=0, now=0)
-    both = [desired(config, assignment, facts, service_active=active) for active in (False, True)]
-    if unread:
-        both = [only(wanted, _UNPRIVILEGED) for wanted in both]
-    # Whether the service is active only the daemon knows: both ceilings of the guests are as wanted.
-    changes = min((list(diff(wanted, observed)) for wanted in both), key=len)
+    host = Host()
+    facts = host.facts()
+    observed, unread = _observe(host)
+    assignment = Policy(config.classes, config.policy, adopted=assigned_uplinks(config, observed)).decide(
+        {}, service_hours=True, now=0.0
+    )
+    # Whether the service is active, and which uplinks are down, only the daemon knows: either is as wanted.
+    wanted = (
+        desired(
+            config,
+            assignment,
+            facts,
+            service_active=active,
+            down=down,
+            scopes=_UNPRIVILEGED if unread else SCOPES,
+        )
+        for active in (False, True)
+        for down in _perhaps_down(config)
+    )
+    changes = min((diff(state, observed) for state in wanted), key=len)
     return [Change(change.action, change.what, change.why) for change in changes] + unread
+
+
+def _perhaps_down(config: Config) -> Iterator[tuple[str, ...]]:
+    """The sets of uplinks that may be down as far as pinned prefixes go by tunnels then."""
+    names = [uplink.name for uplink in config.uplink if uplink.pinned] if config.tunnel else []
+    for count in range(len(names) + 1):
+        yield from combinations(names, count)
 
 
 def _observe(host: Host) -> tuple[HostState, list[Change]]:
@@ -64,8 +84,7 @@ def teardown(config: Config) -> int:
     """
     restored = sysctl.restore(Path(config.run_dir))
     try:
-        with Host() as host:
-            made, refused = host.apply(frozenset())
+        made, refused = Host().apply(frozenset())
     except HostError as error:
         raise CommandFailed(f"{error}: run teardown as root") from error
     if refused:

@@ -38,6 +38,15 @@ def allowed(config: Config, name: str, uplink: Uplink) -> bool:
     return name == "control" or uplink.name in traffic.uplinks or (name == "service" and bool(uplink.pinned))
 
 
+def classes_of(config: Config, name: str, uplink_name: str) -> list[tuple[str, int]]:
+    """The HTB classes, as (device, id), that class `name` needs on an uplink, up and down."""
+    for number, uplink in enumerate(config.uplink, 1):
+        if uplink.name == uplink_name:
+            devices = (uplink.device,) if name == "control" else (uplink.device, IFB)
+            return [(device, HANDLE | class_minor(number, name)) for device in devices]
+    return []
+
+
 def trees(config: Config, facts: Facts, *, service_active: bool = False) -> Iterator[Item]:
     """Every shaping item for the devices that exist; guests leave room while the service is active."""
     for number, uplink in enumerate(config.uplink, 1):

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from edge.clock import SystemClock
 from edge.config import Config
@@ -52,11 +53,13 @@ class Steering:
 
 
 @asynccontextmanager
-async def steering(config: Config | None = None, *, safe: bool = False) -> AsyncIterator[Steering]:
-    """Run a controller until the context is left."""
+async def steering(config: Config | None = None, *, safe: bool = False, **more: Any) -> AsyncIterator[Steering]:
+    """Run a controller, with `more` of its keywords, until the context is left."""
     health = Health(time.time)
     events: list[Event] = []
-    controller = Controller(config or settings(), clock=SystemClock(), announce=events.append, health=health, safe=safe)
+    controller = Controller(
+        config or settings(), clock=SystemClock(), announce=events.append, health=health, safe=safe, **more
+    )
     task = asyncio.create_task(controller.run())
     scene = Steering(controller, health, events)
     try:

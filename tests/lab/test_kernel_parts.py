@@ -6,12 +6,10 @@ import asyncio
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from edge.kernel import nftables
-from edge.kernel.conntrack import ConntrackFailed, forget
 from edge.kernel.kinds import knows
 from edge.kernel.notices import Notices
 from edge.kernel.state import TABLE, Ruleset, Scope
@@ -94,33 +92,6 @@ def test_a_refused_ruleset_says_why_and_leaves_the_old_one() -> None:
     with pytest.raises(nftables.NftRefused, match="syntax error"):
         nftables.load(Ruleset("new", f"table inet {TABLE}\ndelete table inet {TABLE}\nnonsense\n"))
     assert nftables.observe() == Ruleset("abc")
-
-
-async def test_forgetting_nothing_is_no_error() -> None:
-    """Most switches happen on an idle box; conntrack's complaint that it found none is not ours."""
-    await forget(0x110000, 0xFF0000, ipv6=True)
-
-
-async def test_conntrack_that_fails_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A failing deletion leaves connections on a dead uplink: it must be told."""
-    monkeypatch.setenv("PATH", "/nonexistent")
-    with pytest.raises(ConntrackFailed, match="install the package conntrack"):
-        await forget(0x110000, 0xFF0000)
-
-
-async def test_a_connection_that_ends_while_it_is_forgotten_is_no_error(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """conntrack stops at a connection that ended by itself: those behind it must be forgotten all the same."""
-    stub = tmp_path / "conntrack"
-    stub.write_text(
-        f"#!/bin/sh\necho again >>{tmp_path}/runs\n[ $(wc -l <{tmp_path}/runs) -lt 3 ] || exit 0\n"
-        'echo "conntrack v1.4.7 (conntrack-tools): Operation failed: such conntrack doesn\'t exist" >&2\nexit 1\n'
-    )
-    stub.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    await forget(0x110000, 0xFF0000)
-    assert (tmp_path / "runs").read_text().count("again") == 3
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,8 @@ import pytest
 from edge.kernel.host import Host
 from edge.traffic import operator
 from edge.traffic.plan import desired
-from edge.traffic.policy import NOTHING, decide
 from tests.lab.namespaces import sh
-from tests.lab.town import kernel_state, settings
+from tests.lab.town import first, kernel_state, settings
 
 pytestmark = pytest.mark.usefixtures("box")
 _UNPRIVILEGED = """
@@ -31,9 +30,9 @@ except operator.CommandFailed as error:
 
 def establish() -> None:
     config = settings()
-    with Host() as host:
-        wanted = desired(config, decide(config.classes, {}, NOTHING, hold_s=0, now=0), host.facts())
-        assert host.apply(wanted)[1] == []
+    host = Host()
+    wanted = desired(config, first(config), host.facts())
+    assert host.apply(wanted)[1] == []
 
 
 def test_plan_tells_what_run_would_do_and_does_nothing() -> None:
@@ -60,10 +59,10 @@ def test_plan_tells_what_run_would_do_and_does_nothing() -> None:
 def test_plan_keeps_the_assignment_of_the_running_daemon() -> None:
     """While the service is on its second uplink, the plan must not pretend that it should move back."""
     config = settings()
-    with Host() as host:
-        first = decide(config.classes, {}, NOTHING, hold_s=0, now=0)
-        moved = type(first)(type(first.service)("telkom", "moved"), first.wifi, first.control)
-        host.apply(desired(config, moved, host.facts()))
+    host = Host()
+    before = first(config)
+    moved = type(before)(type(before.service)("telkom", "moved"), before.wifi, before.control)
+    host.apply(desired(config, moved, host.facts()))
     assert operator.plan(config) == []
 
 
@@ -100,9 +99,9 @@ def test_a_foreign_root_qdisc_is_not_replaced() -> None:
     """Another program's shaper on an uplink is told, not overwritten, and everything else is applied."""
     sh("tc qdisc add dev pde0 root handle 1: tbf rate 1mbit burst 10k latency 10ms")
     config = settings()
-    with Host() as host:
-        wanted = desired(config, decide(config.classes, {}, NOTHING, hold_s=0, now=0), host.facts())
-        _, refused = host.apply(wanted)
+    host = Host()
+    wanted = desired(config, first(config), host.facts())
+    _, refused = host.apply(wanted)
     assert "pde0 already has a root qdisc of another program (tbf)" in str(refused[0])
     assert len(refused) == 1
     assert "tbf 1: root" in sh("tc qdisc show dev pde0")

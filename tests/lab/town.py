@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from edge import config
+from edge.traffic.policy import Assignment, Policy
 from tests.lab.namespaces import batch, inside, living_in, sh
 
 BOX, OFFICE, AP, GUEST, OTHER_GUEST, PDE, TELKOM = "box", "office", "ap", "guest1", "guest2", "pde", "telkom"
@@ -57,7 +58,7 @@ def settings(**changed: Any) -> config.Config:
         "village": config.Village(code="3510052001", name="Sumberberas", district="Muncar"),
         "uplink": uplinks(),
         "classes": classes(),
-        "policy": config.Policy(failback_hold_s=0.5, reconcile_s=0.2),
+        "policy": config.Policy(failback_hold_s=0.5, reconcile_s=0.2, failback_in_service_hours="allowed"),
         "run_dir": "/tmp/kernel-lab-run",
     }
     return config.Config(**(parts | changed))
@@ -71,6 +72,11 @@ def classes(**wifi: Any) -> config.Classes:
         wifi=config.TrafficClass(**(guests | wifi)),
         control=config.TrafficClass(uplinks=("pde", "telkom"), guaranteed_percent=10),
     )
+
+
+def first(config: config.Config) -> Assignment:
+    """The first choice of every class, with nothing judged yet."""
+    return Policy(config.classes, config.policy).decide({}, service_hours=True, now=0.0)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ MISTAKES: Mistakes = {
         ("classes.control", "is the box's own traffic: it has no devices and no networks", "Remove them."),
     ],
     "duplicate-device": [
-        ("uplink[2].device", '"eth1" names another uplink already', "Give each uplink its own."),
+        ("uplink[2].device", '"eth1" names another uplink or tunnel already', "Give each its own."),
     ],
     "duplicate-head": [
         ("sms.heads[2]", "RT 3 RW 1 has a head already", "Keep the one in office."),
@@ -28,7 +28,7 @@ MISTAKES: Mistakes = {
         ("uplink[2].targets[3]", '"1.1.1.1" stands in the list twice', "Remove one."),
     ],
     "duplicate-uplink": [
-        ("uplink[2].name", '"pde" names another uplink already', "Give each uplink its own."),
+        ("uplink[2].name", '"pde" names another uplink or tunnel already', "Give each its own."),
     ],
     "guarantees": [
         ("classes", "guaranteed_percent adds up to 105, wanted at most 100", "Lower one class's guarantee."),

@@ -11,7 +11,7 @@ from tests.unit.config_mistakes import DATA, Mistakes, each_of, said
 
 MISTAKES: Mistakes = {
     "address": [
-        ("uplink[2].gateway", '"192.168.1.256" is no IPv4 address', "Write such as 192.168.1.1."),
+        ("uplink[2].gateway", '"192.168.1.256" is no IPv4 address', 'Write such as 192.168.1.1 or "auto".'),
     ],
     "address-loopback": [
         ("uplink[2].targets[1]", '"127.0.0.1" is no host on a network', "Write such as 192.168.1.1."),

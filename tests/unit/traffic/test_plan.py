@@ -7,10 +7,10 @@ from dataclasses import replace
 from edge.kernel.state import Facts, HostState, Route, Rule, Ruleset, diff, only
 from edge.marks import class_mark, probe_mark
 from edge.traffic.plan import PINNED_TABLE, assigned_uplinks, desired, uplink_table
-from edge.traffic.policy import NOTHING, Assignment, Choice, decide
+from edge.traffic.policy import Assignment, Choice, Policy
 from tests.unit.traffic.village import FACTS, LINKS, PDE, settings, uplink
 
-FIRST = decide(settings().classes, {}, NOTHING, hold_s=0, now=0)
+FIRST = Policy(settings().classes, settings().policy).decide({}, service_hours=True, now=0.0)
 MOVED = Assignment(Choice("telkom", "x"), Choice("telkom", "x"), Choice("telkom", "x"))
 DEFAULTS = {uplink_table(1): "pde", uplink_table(2): "telkom"}
 
