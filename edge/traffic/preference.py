@@ -143,6 +143,8 @@ class Preferences:
     def _load(self) -> None:
         try:
             kept = read_json(self._path)
+            if kept is not None and not isinstance(kept, dict):
+                raise ValueError("not a table")
             if kept is not None:
                 self._held = {name: self._read(kept[name]) for name in CLASSES if name in kept}
         except (OSError, ValueError, KeyError, TypeError) as error:

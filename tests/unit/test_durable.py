@@ -1,0 +1,56 @@
+"""Small files that survive a power cut."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+from pathlib import Path
+
+import pytest
+
+from edge.durable import MOST_BYTES, read_json, write_json
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    """A choice or a table would be gone after a restart, or be readable by everyone."""
+    path = tmp_path / "kept.json"
+    assert read_json(path) is None
+    write_json(path, {"uplink": "pde"})
+    write_json(path, {"uplink": "télkom"})
+    assert read_json(path) == {"uplink": "télkom"}
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [entry.name for entry in tmp_path.iterdir()] == ["kept.json"]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b" " * (MOST_BYTES + 1)])
+def test_rubbish_is_a_value_error(tmp_path: Path, content: bytes) -> None:
+    """A damaged file would crash the part that reads it at every start."""
+    path = tmp_path / "kept.json"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"."):
+        read_json(path)
+
+
+def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
+    """The old choice would be lost with the new one, and half a file stay behind."""
+    path = tmp_path / "kept.json"
+    write_json(path, {"uplink": "pde"})
+    child = os.fork()
+    if child == 0:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # then write(2) fails with EFBIG, as on a full disk
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+        try:
+            write_json(path, {"uplink": "x" * 1000})
+        except OSError:
+            os._exit(7)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    assert read_json(path) == {"uplink": "pde"}
+    assert [entry.name for entry in tmp_path.iterdir()] == ["kept.json"]
+
+
+def test_a_folder_that_is_gone_is_an_os_error(tmp_path: Path) -> None:
+    """The caller could not tell the operator what to repair."""
+    with pytest.raises(FileNotFoundError):
+        write_json(tmp_path / "gone" / "kept.json", {})
