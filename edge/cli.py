@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from edge import __version__, exits
+from edge.commands.apply import apply, confirm
 from edge.commands.common import (
     action,
     alone,
@@ -23,6 +24,7 @@ from edge.commands.common import (
 )
 from edge.commands.devices import devices
 from edge.commands.monitor import monitor
+from edge.commands.report import report
 from edge.commands.uplink import uplink
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -207,4 +209,7 @@ def keys(directory: Path, portal_key_file: Path | None, sim_pin_file: Path | Non
 
 main.add_command(devices)
 main.add_command(monitor)
+main.add_command(report)
 main.add_command(uplink)
+main.add_command(apply)
+main.add_command(confirm)

@@ -1,7 +1,7 @@
 """Reads a configuration file and reports every mistake in it at once, each with its place and its remedy.
 
 TOML is read first, then every key is judged by its own type and range (`edge.config_shape`), then what the keys say
-together (`edge.config_meaning`, `edge.config_networks`), then what this machine has (`edge.config_host`).
+together (`edge.config_meaning`, `edge.config_networks` and their like), then what this machine has (`edge.config_host`).
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from edge.config_devices import check_devices
 from edge.config_host import check_host
 from edge.config_meaning import check_meaning
 from edge.config_networks import check_networks
+from edge.config_probed import check_probed
 from edge.config_problem import ConfigError, Findings, Problem
 from edge.config_shape import read_table
 
-__all__ = ["ConfigError", "Problem", "check", "load", "read"]
+__all__ = ["ConfigError", "Problem", "check", "load", "load_raw", "read"]
 
 _MOST_BYTES = 1_000_000
 _PLACE = re.compile(r" \(at (line \d+, column \d+|end of document)\)$")
@@ -43,12 +44,27 @@ def check(path: Path) -> list[Problem]:
 def read(path: Path) -> tuple[Config | None, list[Problem]]:
     """The configuration, or None where there is an error, with everything there is to say about the file."""
     findings = Findings(str(path))
-    data = _parse(path, findings)
+    return _judge(_bytes(path, findings), findings)
+
+
+def load_raw(path: Path) -> tuple[Config, bytes]:
+    """As `load`, with the very bytes that were read."""
+    findings = Findings(str(path))
+    raw = _bytes(path, findings)
+    config, problems = _judge(raw, findings)
+    if config is None or raw is None:
+        raise ConfigError(problems)
+    return config, raw
+
+
+def _judge(raw: bytes | None, findings: Findings) -> tuple[Config | None, list[Problem]]:
+    data = None if raw is None else _parse(raw, findings)
     if data is None:
         return None, findings.problems
     table = read_table(data, Config, "", findings)
     check_meaning(table, findings)
     check_networks(table, findings)
+    check_probed(table, findings)
     check_devices(table, findings)
     check_calendar(table, findings)
     check_host(table, findings)
@@ -56,7 +72,7 @@ def read(path: Path) -> tuple[Config | None, list[Problem]]:
     return (None if findings.broken else msgspec.convert(data, Config)), problems
 
 
-def _parse(path: Path, findings: Findings) -> dict[str, object] | None:
+def _bytes(path: Path, findings: Findings) -> bytes | None:
     try:
         with path.open("rb") as file:
             raw = file.read(_MOST_BYTES + 1)
@@ -66,6 +82,10 @@ def _parse(path: Path, findings: Findings) -> dict[str, object] | None:
     if len(raw) > _MOST_BYTES:
         findings.error("file", "is over 1 MB, which no configuration is", "Name the right file.")
         return None
+    return raw
+
+
+def _parse(raw: bytes, findings: Findings) -> dict[str, object] | None:
     try:
         return tomllib.loads(raw.decode())
     except UnicodeDecodeError as error:

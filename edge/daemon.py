@@ -1,7 +1,8 @@
 """The process: one instance, signals, reload, the watchdog. What runs inside it is wired in `edge.parts`.
 
 A *generation* is the set of parts built from one configuration. SIGHUP checks the file; if it is good the generation
-ends and the next one starts, else the old one goes on. SIGTERM and SIGINT end it. The kernel's state always stays.
+ends and the next one starts, else the old one goes on; a trial (`edge.apply`) begins and is undone the same way.
+SIGTERM and SIGINT end it. The kernel's state always stays.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edge import __version__, credentials, exits, logs
+from edge.apply import Apply
 from edge.clock import SystemClock
-from edge.config import Config
-from edge.config_check import ConfigError, Problem, load
+from edge.config_check import ConfigError, Problem
 from edge.control import Control
 from edge.health import Health
 from edge.instance import AlreadyRunning, Instance
@@ -26,6 +27,7 @@ from edge.notify import notify, reloading, watchdog_interval_s
 from edge.parts import Generation
 from edge.queue.store.database import StoreError
 from edge.supervise import TooManyCrashes
+from edge.trial import Source
 
 log = logging.getLogger("edge.daemon")
 
@@ -36,9 +38,9 @@ def main(path: Path) -> int:
     """Run the daemon with the configuration at `path` until it is told to stop; returns the process's exit code."""
     logs.set_up()
     try:
-        config = load(path)
+        file = Source.read(path)
         secrets = credentials.read()
-        instance = Instance(Path(config.run_dir))
+        instance = Instance(Path(file.config.run_dir))
     except (ConfigError, credentials.CredentialError) as error:
         return _refuse(str(error), exits.CONFIGURATION)
     except AlreadyRunning as error:
@@ -46,7 +48,7 @@ def main(path: Path) -> int:
     except OSError as error:
         return _refuse(f"{error}; give this user a run_dir and a state_dir it may write", exits.FAILED)
     gc.freeze()  # what was imported stays for good: no later collection need look at it
-    daemon = Daemon(path, config, secrets, instance)
+    daemon = Daemon(path, file, secrets, instance)
     failures: list[str] = []
     try:
         asyncio.run(daemon.run())
@@ -76,13 +78,14 @@ def _refuse(sentence: str, code: int) -> int:
 class Daemon:
     """One process's life: generations one after the other until a stop is asked for."""
 
-    def __init__(self, path: Path, config: Config, secrets: credentials.Credentials, instance: Instance) -> None:
+    def __init__(self, path: Path, file: Source, secrets: credentials.Credentials, instance: Instance) -> None:
         self._path = path
-        self._config = config
         self._secrets = secrets
         self._instance = instance
         self._clock = SystemClock()
-        self._control = Control(Path(config.run_dir))
+        self._apply = Apply(path, file, clock=self._clock)
+        self._control = Control(Path(file.config.run_dir))
+        self._control.offer(self._apply.handlers())
         self._stop = asyncio.Event()
         self._reload = asyncio.Event()
         self._well_again = asyncio.Event()
@@ -94,7 +97,9 @@ class Daemon:
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._reload.set)
         safe = self._instance.begin()
-        log.info("kampung-edge %s for %s %s", __version__, self._config.village.kind, self._config.village.name)
+        self._apply.start()
+        village = self._apply.present.config.village
+        log.info("kampung-edge %s for %s %s", __version__, village.kind, village.name)
         while not self._stop.is_set():
             await self._generation(safe=safe)
             safe = False
@@ -102,12 +107,19 @@ class Daemon:
         notify("STOPPING=1", "STATUS=Stopped; the kernel keeps its routes")
 
     async def _generation(self, *, safe: bool) -> None:
-        """Run the parts of the present configuration until a stop, a good reload or the end of safe mode."""
+        """Run the parts of the present configuration until a stop, another configuration or the end of safe mode."""
+        self._apply.changed.clear()
         health = Health(self._clock.wall)
+        self._apply.tell(health)
         if safe:
             health.raise_("safe-mode")
         async with Generation(
-            self._config, self._secrets, clock=self._clock, health=health, control=self._control, safe=safe
+            self._apply.present.config,
+            self._secrets,
+            clock=self._clock,
+            health=health,
+            control=self._control,
+            safe=safe,
         ) as parts:
             await parts.listening()
             notify("READY=1", f"STATUS={'Safe mode' if safe else 'Running'}")
@@ -123,8 +135,10 @@ class Daemon:
         settle = loop.call_later(SETTLED_S, self._settle, safe)
         try:
             while True:
-                await _first(self._stop, self._reload, self._well_again)
-                if self._stop.is_set() or self._well_again.is_set() or self._accept_reload():
+                await _first(self._stop, self._reload, self._well_again, self._apply.changed)
+                if self._stop.is_set() or self._well_again.is_set() or self._apply.changed.is_set():
+                    return
+                if await self._accept_reload():
                     return
         finally:
             settle.cancel()
@@ -135,19 +149,22 @@ class Daemon:
             log.info("well for %.0f s: leaving safe mode", SETTLED_S)
             self._well_again.set()
 
-    def _accept_reload(self) -> bool:
+    async def _accept_reload(self) -> bool:
         """Read the file again; True when it is good and the next generation should run with it."""
         self._reload.clear()
         reloading()
         try:
-            config, secrets = load(self._path), credentials.read()
-            if config.run_dir != self._config.run_dir:
+            file, secrets = Source.read(self._path), credentials.read()
+            if file.config.run_dir != self._apply.present.config.run_dir:
                 raise ConfigError([_run_dir_changed(self._path)])
+            refused = await self._apply.reload(file)
         except (ConfigError, credentials.CredentialError) as error:
-            log.error("reload refused, the old configuration stays: %s", error)
+            refused = str(error)
+        if refused:
+            log.error("reload refused, the old configuration stays: %s", refused)
             notify("READY=1", "STATUS=Running; the last reload was refused, see the log")
             return False
-        self._config, self._secrets = config, secrets
+        self._secrets = secrets
         log.info("reloading %s", self._path)
         return True
 
@@ -155,6 +172,7 @@ class Daemon:
         """Feed the watchdog and keep the status line true for as long as the loop turns."""
         interval = watchdog_interval_s() or 10.0
         while True:
+            self._apply.tell(health)
             raised = health.current()
             status = "; ".join(sorted({entry.condition.code for entry in raised})) or "all is well"
             notify("WATCHDOG=1", f"STATUS={status}")

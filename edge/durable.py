@@ -1,4 +1,4 @@
-"""Small files of JSON that survive a power cut: the old content or the new, never half of one.
+"""Small files that survive a power cut: the old content or the new, never half of one.
 
 For what the network needs before the store opens. The calls block (fsync(2) on a worn card may take a second): keep
 them off the loop with `asyncio.to_thread`.
@@ -31,12 +31,17 @@ def read_json(path: Path) -> Any:
 
 
 def write_json(path: Path, value: object) -> None:
-    """Put `value` in place of the file at `path`, readable by its owner only. OSError leaves the old one standing."""
+    """Put `value` in place of the file at `path`, as `write_bytes` does."""
+    write_bytes(path, json.dumps(value, ensure_ascii=False).encode())
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Put `data` in place of the file at `path`, readable by its owner only. OSError leaves the old one standing."""
     part = path.with_name(f"{path.name}.new")
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(value, file, ensure_ascii=False)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
@@ -45,6 +50,13 @@ def write_json(path: Path, value: object) -> None:
             part.unlink()
         raise
     _sync_directory(path.parent)
+
+
+def remove(path: Path) -> None:
+    """Take the file at `path` away for good; nothing is done where there is none. OSError."""
+    with contextlib.suppress(FileNotFoundError):
+        path.unlink()
+        _sync_directory(path.parent)
 
 
 def _sync_directory(directory: Path) -> None:

@@ -44,6 +44,13 @@ def load(path: Path) -> Config:
     return config
 
 
+def in_force(path: Path, config: Config) -> Config:
+    """What a daemon started now would run instead of `config`, read from `path`: the one before an ended trial."""
+    from edge.trial import Trial
+
+    return Trial(path, Path(config.state_dir)).stands_for(config)
+
+
 def show(problems: list[Problem]) -> None:
     """Print problems of a configuration on standard error."""
     for problem in problems:

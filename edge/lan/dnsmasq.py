@@ -81,9 +81,10 @@ def _answers(verdict: Verdict | None) -> bool:
 
 
 def _way(config: Config, resolver: str, uplink: Uplink) -> str:
+    pinned = {prefix for each in config.uplink for prefix in each.pinned}
+    pinned |= {prefix for tunnel in config.tunnel for prefix in tunnel.pinned}
     address = ip_address(resolver)
-    pinned = any(address in ip_network(prefix) for each in config.uplink for prefix in each.pinned)
-    return "" if pinned else f"@{uplink.device}"
+    return "" if any(address in ip_network(prefix) for prefix in pinned) else f"@{uplink.device}"
 
 
 def _zone(name: str, traffic_class: TrafficClass) -> list[str]:

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from edge.config_check import load
+from edge.lan.dnsmasq import CONFIGURATION
+
 ROOT = Path(__file__).parents[2]
-UNITS = ("kampung-edge.service", "kampung-edge-guard.service")
+UNITS = ("kampung-edge.service", "kampung-edge-guard.service", "kampung-edge-dnsmasq.service")
 MOST_EXPOSED = 2.0
 
 
@@ -22,6 +25,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     program.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(Path(sys.executable).parent / "kampung-edge", program)
     shutil.copytree("/lib/systemd/system", root / "lib" / "systemd" / "system", symlinks=True)
+    dnsmasq = root / "usr" / "sbin" / "dnsmasq"
+    dnsmasq.parent.mkdir(parents=True)
+    shutil.copy("/usr/sbin/dnsmasq", dnsmasq)
     (root / "bin").mkdir()
     shutil.copy("/bin/kill", root / "bin" / "kill")
     return root
@@ -84,9 +90,10 @@ def test_the_user_is_made(installed: Path) -> None:
     assert "Creating user 'kampung-edge'" in done.stdout + done.stderr
 
 
-def test_exposure_is_low() -> None:
-    """A hole in the daemon would be a hole in the box."""
-    command = ["systemd-analyze", "security", "--no-pager", "--offline=true", str(ROOT / "systemd" / UNITS[0])]
+@pytest.mark.parametrize("unit", [UNITS[0], UNITS[2]])
+def test_exposure_is_low(unit: str) -> None:
+    """A hole in the daemon, or in what answers the guests, would be a hole in the box."""
+    command = ["systemd-analyze", "security", "--no-pager", "--offline=true", str(ROOT / "systemd" / unit)]
     said = subprocess.run(command, capture_output=True, text=True, check=False).stdout
     overall = next(line for line in said.splitlines() if "Overall exposure level" in line)
     assert float(overall.partition(": ")[2].split()[0]) <= MOST_EXPOSED
@@ -114,7 +121,21 @@ def test_the_guard_comes_before_the_network_and_after_what_would_undo_it() -> No
     assert {"nftables.service", "systemd-sysctl.service"} <= set(after)
 
 
-def test_it_never_gives_up() -> None:
+@pytest.mark.parametrize("unit", [UNITS[0], UNITS[2]])
+def test_it_never_gives_up(unit: str) -> None:
     """After five crashes in ten seconds the village would be without a daemon until somebody drives there."""
-    assert lines(UNITS[0], "StartLimitIntervalSec") == ["0"]
-    assert lines(UNITS[0], "Restart") == ["always"]
+    assert lines(unit, "StartLimitIntervalSec") == ["0"]
+    assert lines(unit, "Restart") == ["always"]
+
+
+@pytest.mark.parametrize("key", ["User", "StateDirectory", "StateDirectoryMode", "RuntimeDirectory", "UMask"])
+def test_dnsmasq_runs_as_the_daemon_s_own_user(key: str) -> None:
+    """The daemon could neither signal it nor give it name servers, being another user and not root."""
+    assert lines(UNITS[2], key) == lines(UNITS[0], key)
+
+
+def test_dnsmasq_runs_with_what_the_daemon_writes() -> None:
+    """The daemon would write one configuration and look for a process that reads another."""
+    (line,) = lines(UNITS[2], "ExecStart")
+    run_dir = load(ROOT / "config" / "kampung-edge.toml").run_dir
+    assert f"--conf-file={run_dir}/{CONFIGURATION}" in line.split()
