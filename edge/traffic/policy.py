@@ -56,7 +56,6 @@ class Assignment:
 
 _ADOPTED = "as the kernel had it"
 _UNDECIDED = Choice(None, "not decided yet")
-NOTHING = Assignment(_UNDECIDED, _UNDECIDED, _UNDECIDED)
 
 
 def standing(verdict: Verdict | None) -> Standing:
@@ -66,7 +65,7 @@ def standing(verdict: Verdict | None) -> Standing:
     return verdict.level
 
 
-def adopt(adopted: Mapping[str, str]) -> Assignment:
+def _adopt(adopted: Mapping[str, str]) -> Assignment:
     """The assignment that the kernel's rules already show, by class (fail static)."""
     return Assignment(*(Choice(adopted[name], _ADOPTED) if name in adopted else _UNDECIDED for name in CLASSES))
 
@@ -124,7 +123,7 @@ class Policy:
         self._forced: dict[str, str] = {}
         self._lost: set[str] = set()
         self._waits: list[float] = []
-        self.assignment = adopt(adopted)
+        self.assignment = _adopt(adopted)
 
     def decide(
         self,
@@ -277,70 +276,3 @@ def _before(traffic: TrafficClass, current: str) -> Iterator[str]:
         if uplink == current:
             return
         yield uplink
-
-
-def decide(
-    classes: Classes, verdicts: Mapping[str, Verdict], before: Assignment, *, hold_s: float, now: float
-) -> Assignment:
-    """The assignment from now on. `hold_s` is the failback hold in seconds, `now` is monotonic like `Verdict.since`."""
-    return Assignment(*(_choose(name, getattr(classes, name), verdicts, before[name], hold_s, now) for name in CLASSES))
-
-
-def again_at(
-    classes: Classes, verdicts: Mapping[str, Verdict], assignment: Assignment, *, hold_s: float
-) -> float | None:
-    """When to decide again though no verdict changes: the end of the next failback hold, or None."""
-    ends = [
-        verdicts[uplink].since + hold_s
-        for name in CLASSES
-        for uplink in _preferred(getattr(classes, name), assignment[name].uplink)
-        if standing(verdicts.get(uplink)) == "up"
-    ]
-    return min(ends, default=None)
-
-
-def _choose(
-    name: str, traffic: TrafficClass, verdicts: Mapping[str, Verdict], before: Choice, hold_s: float, now: float
-) -> Choice:
-    current = before.uplink if before.uplink in traffic.uplinks else None
-    best = min(traffic.uplinks, key=lambda uplink: _RANK[standing(verdicts.get(uplink))])
-    if current is None:
-        return Choice(best, _said(verdicts, best))
-    now_standing, best_standing = standing(verdicts.get(current)), standing(verdicts.get(best))
-    if now_standing == "down":
-        if best_standing == "down":
-            return Choice(current, _stays(current))
-        return Choice(best, f"{_said(verdicts, current)}; {_said(verdicts, best)}")
-    if now_standing == "degraded" and best_standing == "up" and name in _SENSITIVE:
-        return Choice(best, f"{_said(verdicts, current)}; {_said(verdicts, best)}")
-    for uplink in _preferred(traffic, current):
-        if standing(verdicts.get(uplink)) == "up" and now - verdicts[uplink].since >= hold_s:
-            return Choice(uplink, f"back to {uplink}: well for {hold_s:g} s")
-    provisional = (_stays(current), _ADOPTED, _unjudged(current))
-    if before.because in provisional and now_standing != "unknown":
-        return Choice(current, _said(verdicts, current))
-    return before
-
-
-def _unjudged(uplink: str) -> str:
-    return f"{uplink} is not judged yet"
-
-
-def _stays(uplink: str) -> str:
-    return f"all its uplinks are down; it stays on {uplink}"
-
-
-def _preferred(traffic: TrafficClass, current: str | None) -> Iterator[str]:
-    """The uplinks that the class prefers to its current one."""
-    for uplink in traffic.uplinks:
-        if uplink == current:
-            return
-        yield uplink
-
-
-def _said(verdicts: Mapping[str, Verdict], uplink: str) -> str:
-    verdict = verdicts.get(uplink)
-    state = standing(verdict)
-    if verdict is None or state == "unknown":
-        return _unjudged(uplink)
-    return f"{uplink} is {state}" + (f" ({verdict.cause})" if verdict.cause else "")
