@@ -8,7 +8,6 @@ import socket
 import sys
 import time
 from pathlib import Path
-from typing import IO
 
 from edge.simulator import netns
 from edge.simulator.settings import Files
@@ -36,12 +35,11 @@ class Appliance:
         await self._command("guard")
 
     async def serve_names(self) -> None:
-        """Run the box's own dnsmasq with the configuration that the appliance writes for it."""
-        path = self._files.home / "dnsmasq.conf"
-        with path.open("wb") as text:
-            await self._command("dnsmasq", output=text)
+        """Run the box's own dnsmasq as its unit does; the daemon has its name servers follow the office's uplink."""
+        await self._command("dnsmasq", "--prepare")
+        path = self._files.home / "run" / "dnsmasq.conf"
         self._names = await netns.spawn(
-            BOX, "dnsmasq", "--keep-in-foreground", f"--conf-file={path}", "--user=root", "--group=root", "--pid-file="
+            BOX, "dnsmasq", "--keep-in-foreground", f"--conf-file={path}", "--user=root", "--group=root"
         )
 
     async def start(self, within_s: float = 20) -> float:
@@ -116,10 +114,10 @@ class Appliance:
         added = {"CREDENTIALS_DIRECTORY": str(self._files.credentials), "PYTHONUNBUFFERED": "1"}
         return {**os.environ, **added, **({"NOTIFY_SOCKET": str(notify)} if notify else {})}
 
-    async def _command(self, command: str, output: IO[bytes] | None = None) -> None:
+    async def _command(self, command: str, *options: str) -> None:
         with self._log.open("ab") as log:
             process = await netns.spawn(
-                BOX, *self._line(command), output=output or log, errors=log, environment=self._environment()
+                BOX, *self._line(command), *options, output=log, errors=log, environment=self._environment()
             )
             async with asyncio.timeout(20):
                 status = await process.wait()
