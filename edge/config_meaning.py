@@ -57,14 +57,15 @@ def _check_uplinks(config: Table, findings: Findings) -> None:
         named += [(f"{path}.{key}", tunnel[key]) for path, tunnel in tunnels(config) if key in tunnel]
         once(named, "names another uplink or tunnel already", "Give each its own.", findings)
     for path, uplink in uplinks(config):
-        for key in ("targets", "resolvers"):
-            values = [(f"{path}.{key}[{place}]", value) for place, value in enumerate(items(uplink, key), 1) if value]
-            once(values, "stands in the list twice", "Remove one.", findings)
+        values = [(f"{path}.resolvers[{n}]", value) for n, value in enumerate(items(uplink, "resolvers"), 1) if value]
+        once(values, "stands in the list twice", "Remove one.", findings)
         _check_targets(path, uplink, findings)
 
 
 def _check_targets(path: str, uplink: Table, findings: Findings) -> None:
     targets = uplink.get("targets")
+    if uplink.get("anchors"):
+        return
     if targets == []:
         findings.error(f"{path}.targets", "is empty, so nothing tells whether this uplink works", _FOUR_TARGETS)
     elif targets is not None and len(targets) == 1:

@@ -20,9 +20,8 @@ def check_networks(config: Table, findings: Findings) -> None:
             _address(uplink.get("gateway"), f"{path}.gateway", findings, ' or "auto"')
         if uplink.get("gateway6"):
             _address6(uplink["gateway6"], f"{path}.gateway6", findings)
-        for key in ("targets", "resolvers"):
-            for number, text in enumerate(items(uplink, key), 1):
-                _address(text, f"{path}.{key}[{number}]", findings)
+        for number, text in enumerate(items(uplink, "resolvers"), 1):
+            _address(text, f"{path}.resolvers[{number}]", findings)
     inside = list(_inside(config, findings))
     _check_inside(inside, findings)
     _check_gateways(config, inside, findings)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-import os
 from pathlib import Path
 from typing import Any
 
+from edge.durable import read_json, write_json
 from edge.monitor.baseline import Baseline
 
 log = logging.getLogger("edge.monitor")
 
 EVERY_S = 3_600.0  # flash wears out: what an hour taught may be learned again
-MOST_BYTES = 1_048_576
 
 
 class Memory:
@@ -28,29 +26,15 @@ class Memory:
     def recall(self) -> Baseline:
         """The baseline kept; an empty one where there is none, or where the file holds rubbish (told once)."""
         try:
-            with self._path.open("rb") as file:
-                text = file.read(MOST_BYTES + 1)
-            if len(text) > MOST_BYTES:
-                raise ValueError("the file is too large")
-            return Baseline.load(json.loads(text))
-        except FileNotFoundError:
-            return Baseline()
-        except (OSError, ValueError, RecursionError) as error:
-            log.warning(
-                "uplink %s: what its round trips usually are is learned anew: %s: %s", self._uplink, self._path, error
-            )
+            return Baseline.load(read_json(self._path))
+        except (OSError, ValueError) as error:
+            log.warning("uplink %s: its usual round trips are learned anew: %s: %s", self._uplink, self._path, error)
             return Baseline()
 
     def keep(self, dumped: dict[str, Any]) -> None:
         """Write what `Baseline.dump` gave, so that a power cut leaves the old file or the new one."""
-        beside = self._path.with_suffix(".new")
         try:
-            with beside.open("w") as file:
-                json.dump(dumped, file)
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(self._path)
-            self._sync_directory()
+            write_json(self._path, dumped)
         except OSError as error:
             if not self._complained:
                 log.warning("uplink %s: its usual round trips cannot be kept: %s", self._uplink, error)
@@ -59,13 +43,6 @@ class Memory:
             if self._complained:
                 log.info("uplink %s: its usual round trips are kept again", self._uplink)
             self._complained = False
-
-    def _sync_directory(self) -> None:
-        handle = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 class Keeper:

@@ -26,7 +26,7 @@ MISTAKES: Mistakes = {
     "many": [
         ("uplink[1].download_mbit", "0 is not a number from 0.1 to 10000", EXPLAINED),
         ("monitor.intervall_ms", "is no setting of this program", "Did you mean interval_ms?"),
-        ("uplink[1].gateway", '"10.35.52" is no IPv4 address', "Write such as 192.168.1.1."),
+        ("uplink[1].gateway", '"10.35.52" is no IPv4 address', 'Write such as 192.168.1.1 or "auto".'),
         (
             "classes.wifi.networks[1]",
             "192.168.10.0/23 overlaps classes.service.networks[1], 192.168.10.0/24",
@@ -62,6 +62,7 @@ def test_every_example_of_a_mistake_has_its_message() -> None:
         test_config_host,
         test_config_meaning,
         test_config_networks,
+        test_config_probed,
         test_config_shape,
     )
 
@@ -71,6 +72,7 @@ def test_every_example_of_a_mistake_has_its_message() -> None:
         test_config_host,
         test_config_meaning,
         test_config_networks,
+        test_config_probed,
         test_config_shape,
     )
     tables = [MISTAKES, *(room.MISTAKES for room in rooms)]

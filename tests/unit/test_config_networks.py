@@ -13,9 +13,6 @@ MISTAKES: Mistakes = {
     "address": [
         ("uplink[2].gateway", '"192.168.1.256" is no IPv4 address', 'Write such as 192.168.1.1 or "auto".'),
     ],
-    "address-loopback": [
-        ("uplink[2].targets[1]", '"127.0.0.1" is no host on a network', "Write such as 192.168.1.1."),
-    ],
     "address6": [
         ("uplink[2].gateway6", '"192.168.1.1" is no IPv6 address', "Write such as fe80::1."),
     ],

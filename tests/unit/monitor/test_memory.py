@@ -10,8 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from edge.durable import MOST_BYTES
 from edge.monitor.baseline import Baseline
-from edge.monitor.memory import EVERY_S, MOST_BYTES, Keeper, Memory
+from edge.monitor.memory import EVERY_S, Keeper, Memory
 
 
 def taught() -> Baseline:
