@@ -17,10 +17,11 @@ from edge.monitor.track import SPAN_S, Track
 
 HEALTHY_SHARE = 2 / 15  # healthy loss, as a share of the loss that degrades: 2 % against 15 %
 MOST_A_SOURCE = 6.0  # the most that one source may count, in nats
-MOST_A_SECOND = 3.5  # and all of them in one second
-ENOUGH = 15.0  # the sum at which the uplink is lossy
+MOST_A_SECOND = 4.0  # and all of them in one second
+ENOUGH = 14.0  # the sum at which the uplink is lossy
 ENOUGH_OF_TWO = 11.0  # where only two sources may be asked at any pace
 BLACKOUT_S = 5.0  # time lost in shared interruptions, beyond what is tolerated, at which it is lossy
+FADE = 0.1  # nats a second by which evidence fades at least, also of a source that is asked seldom
 RISEN = 3.0  # nats above which a source is among the accused
 FAULT = -3.5  # log-likelihood of "the uplink" against "these sources": below it, they are at fault
 _DNS_DEFENDS = -2.0  # a resolver may be the provider's own, this side of the fault: its answers weigh little
@@ -53,12 +54,12 @@ class LossEvidence:
             if not track.trusted:
                 continue
             if track.runs or track.score:
-                gain = track.runs * self._lost + track.answers * self._answered
+                gain = track.runs * self._lost + (track.answers - track.ends) * self._answered
                 if gain > 0:
                     gains += min(gain, self._lost)
                     rising.append((track, min(gain, self._lost)))
                 else:
-                    track.score = max(0.0, track.score + gain)
+                    track.score = max(0.0, track.score + min(gain, -FADE))
                     track.rose_turns = track.rose_turns + 1 if track.score else 0
                     total += track.score
         scale = weight * min(1.0, MOST_A_SECOND / gains) if gains else 0.0

@@ -278,9 +278,9 @@ class Detector:
         tracks = [track for track in self._beyond if track.trusted and track.usual_ms is not None]
         if len(tracks) < 2:
             tracks += [track for track in self._resolvers or self._tracks if track.usual_ms is not None]
-        smoothed = sorted(track.srtt_ms - track.usual_ms for track in tracks)  # type: ignore[operator]
-        if smoothed and smoothed[(len(smoothed) - 1) // 2] < self._rtt_recovered / 4:
-            return smoothed[(len(smoothed) - 1) // 2]
+        smoothed = [track.srtt_ms - track.usual_ms for track in tracks]  # type: ignore[operator]
+        if smoothed and max(smoothed) < self._rtt_recovered / 4:
+            return max(smoothed)
         rises = []
         for track in tracks:
             rtt = track.rtt_ms(now - RTT_SPAN_S)

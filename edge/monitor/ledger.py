@@ -17,6 +17,7 @@ from edge.monitor.track import ANSWERED, LOST, PENDING, VOID, Probe, Track
 KEPT_S = 15.0  # an answer later than this corrects nothing
 MOST_PROBES = 4_096
 LEAST_TRIED = 3  # probes, and sources while there are so many, without which silence proves nothing
+MANY_LOST = 8  # probes of life lost in a silence that a resolver's answer does not interrupt
 PATIENCE_S = 0.2  # the usual patience: a silence of the outage time is told so long after its last probe
 _USUAL = 15 / 16  # a resolver's usual loss is that of its last sixteen queries or so
 
@@ -46,10 +47,13 @@ class Ledger:
         self.alive_since: float | None = None  # since when probes prove life, without a silence told
         self.silent_from: float | None = None  # when the first probe lost since then was sent
         self._silent_to = now
+        self._silent_probes = self._lost_life = 0
+        self._mute_from: float | None = None  # as silent_from, but a resolver's answer ends it, too
         self._run_from: float | None = None
         self._run_rank = 0
-        self._run_track: Track | None = None
-        self._run_shared = False
+        self._dark_from: float | None = None
+        self._dark_track: Track | None = None
+        self._dark_shared = False
         self.blackout_s = 0.0  # time lost in runs that more than one source shared, since it was last taken
         self.gateway_answers: bool | None = None
 
@@ -78,6 +82,8 @@ class Ledger:
         if track.role == "gateway":
             self.gateway_answers = True
         elif track.role == "dns":
+            if self._mute_from is not None and probe.sent_at >= self._mute_from:
+                self._mute_from = None
             track.usual_loss = 1 - (1 - track.usual_loss) * _USUAL**track.misses
             track.usual_loss *= _USUAL
         track.misses = 0
@@ -117,8 +123,8 @@ class Ledger:
             queue.popleft()
             if state == ANSWERED:
                 probe.track.answers += 1
-                if self._run_from is not None and probe.track.trusted:
-                    self._end_run(probe)
+                if self._run_from is not None and probe.track.trusted and self._end_run(probe):
+                    probe.track.ends += 1
             elif state == LOST and (self.alive_since is None or probe.sent_at >= self.alive_since):
                 probe.track.losses += 1
                 if probe.track.trusted:
@@ -134,9 +140,9 @@ class Ledger:
             if opened[serial].sent_at >= now - KEPT_S and len(opened) <= MOST_PROBES:
                 break
             del opened[serial]
-        if self._run_from is not None and self._run_shared:
-            self.blackout_s += max(0.0, now - PATIENCE_S - self._run_from)
-            self._run_from = max(self._run_from, now - PATIENCE_S)
+        if self._dark_from is not None and self._dark_shared:
+            self.blackout_s += max(0.0, now - PATIENCE_S - self._dark_from)
+            self._dark_from = max(self._dark_from, now - PATIENCE_S)
 
     def due(self) -> float:
         """When the next probe's patience runs out."""
@@ -146,36 +152,55 @@ class Ledger:
         return probe.sent_at + probe.track.patience_s if probe.state == PENDING else probe.sent_at
 
     def silence_s(self) -> float:
-        """Seconds of silence that probes have proved, by when they were sent."""
-        return 0.0 if self.silent_from is None else self._silent_to - self.silent_from
+        """Seconds of silence that probes have proved, by when they were sent.
+
+        A resolver's answer interrupts it, unless so many probes of life were lost that it proves only itself.
+        """
+        if self.silent_from is None:
+            return 0.0
+        if self._mute_from is None or self._mute_from > self.silent_from:
+            if self._lost_life < MANY_LOST:
+                return 0.0 if self._mute_from is None else self._silent_to - self._mute_from
+        return self._silent_to - self.silent_from
 
     def tried(self) -> list[Track]:
-        """The sources that were asked since the silence began and did not answer."""
+        """The trusted sources that were asked since the silence began and did not answer; a gateway that never
+        answered proves nothing."""
         since = self.silent_from
-        return [] if since is None else [track for track in self._tracks if track.misses and track.asked_at >= since]
+        return [
+            track
+            for track in self._tracks
+            if since is not None
+            and track.trusted
+            and track.misses
+            and track.asked_at >= since
+            and (track.role != "gateway" or self._only_gateway or track.srtt_ms is not None)
+        ]
 
     def enough_tried(self) -> bool:
         """Were so many asked in this silence that it is the uplink's, and not theirs?"""
-        tried = [track for track in self.tried() if track.role != "gateway" or self._only_gateway or self._known(track)]
-        if not any(self._life[track.name] for track in tried):
+        tried = self.tried()
+        if self._silent_probes < LEAST_TRIED or not any(self._life[track.name] for track in tried):
             return False
         there = [track for track in self._tracks if track.trusted and (track.role != "gateway" or self._only_gateway)]
-        return len(tried) >= min(LEAST_TRIED, len(there)) and sum(track.misses for track in tried) >= LEAST_TRIED
-
-    def _known(self, track: Track) -> bool:
-        return track.trusted and track.srtt_ms is not None
+        return len(tried) >= min(LEAST_TRIED, len(there))
 
     def _missed(self, probe: Probe) -> None:
         track = probe.track
         self._count_miss(track, probe.sent_at)
         if track.role == "gateway":
             self.gateway_answers = False if track.srtt_ms is not None and track.trusted else None
-        if self.alive_sent is not None and probe.sent_at <= self.alive_sent:
+        if not track.trusted or (self.alive_sent is not None and probe.sent_at <= self.alive_sent):
             return
         if self.silent_from is None:
             self.silent_from = self._silent_to = probe.sent_at
+            self._silent_probes = self._lost_life = 0
         elif probe.sent_at > self._silent_to:
             self._silent_to = probe.sent_at
+        if self._mute_from is None:
+            self._mute_from = probe.sent_at
+        self._silent_probes += 1
+        self._lost_life += self._life[track.name]
 
     def _count_miss(self, track: Track, sent_at: float) -> None:
         if not track.misses:
@@ -188,29 +213,36 @@ class Ledger:
             self.alive_sent = sent_at
         if self.alive_since is None:
             self.alive_since = sent_at
-            self._run_from = None
+            self._run_from = self._dark_from = None
             for track in self._tracks:
                 track.forget()
         if self.silent_from is not None and sent_at >= self.silent_from:
-            self.silent_from = None
+            self.silent_from = self._mute_from = None
 
     def _run(self, probe: Probe) -> None:
         rank = self._ranks[probe.track.name]
+        if self._dark_from is None:
+            self._dark_from, self._dark_track, self._dark_shared = probe.sent_at, probe.track, False
+        elif probe.track is not self._dark_track:
+            self._dark_shared = True
         if self._run_from is None:
-            self._run_from, self._run_rank, self._run_shared = probe.sent_at, rank, False
-            self._run_track = probe.track
+            self._run_from, self._run_rank = probe.sent_at, rank
             probe.began = True
             probe.track.runs += 1
-            return
-        self._run_shared = self._run_shared or probe.track is not self._run_track
-        self._run_rank = max(self._run_rank, rank)
+        elif rank > self._run_rank:
+            self._run_rank = rank
 
-    def _end_run(self, probe: Probe) -> None:
-        if self._ranks[probe.track.name] < self._run_rank or self._run_from is None:
-            return
-        if self._run_shared:
-            self.blackout_s += max(0.0, probe.sent_at - self._run_from)
-        self._run_from = None
+    def _end_run(self, probe: Probe) -> bool:
+        rank = self._ranks[probe.track.name]
+        ended = self._run_from is not None and rank >= self._run_rank
+        if ended:
+            self._run_from = None
+        if rank or ended:
+            if self._dark_shared and self._dark_from is not None:
+                self.blackout_s += max(0.0, probe.sent_at - self._dark_from)
+            self._dark_from = None
+            self._dark_shared = False
+        return ended
 
     def _correct(self, probe: Probe) -> None:
         track = probe.track

@@ -38,6 +38,7 @@ class Track:
         "_past",
         "answers",
         "asked_at",
+        "ends",
         "life",
         "losses",
         "missed_from",
@@ -77,7 +78,7 @@ class Track:
 
     def forget(self) -> None:
         """The link changed: no probe of before says anything; who is trusted stays."""
-        self.answers = self.losses = self.runs = 0
+        self.answers = self.losses = self.runs = self.ends = 0
         self.span_answers = self.span_losses = 0
         self.misses = self.streak = 0
         self.missed_from = -math.inf  # when the first probe of its misses in a row was sent
@@ -109,7 +110,7 @@ class Track:
             answers, losses = past.popleft()
             self.span_answers -= answers
             self.span_losses -= losses
-        self.answers = self.losses = self.runs = 0
+        self.answers = self.losses = self.runs = self.ends = 0
 
     def lately(self, turns: int) -> tuple[int, int]:
         """Answers and losses of the last `turns` whole seconds."""

@@ -1,0 +1,1 @@
+"""Traces, runs and the peers' models behind ``script/bench detect``."""
