@@ -51,15 +51,16 @@ _LOOK_S = 0.005
 
 
 class Contender(Protocol):
-    """Steers the box from `living` on until that is left."""
+    """Steers the box from `living` on until that is left. `calm_s`: how long it needs to know its targets."""
 
     name: str
+    calm_s: float
 
     def living(self, home: Path) -> contextlib.AbstractAsyncContextManager[None]:
         """The village with this contender at work in its box; its files are below `home`."""
 
-    async def restart(self) -> None:
-        """Begin anew, as after a boot."""
+    async def begin(self) -> None:
+        """Begin a trial: forget the one before, as after a boot, where something is remembered at all."""
 
     async def decision(self, *, after: float, until: float) -> float | None:
         """When it decided to leave PDE, or None: not by `until`, or it does not tell."""
@@ -69,26 +70,24 @@ class Edge:
     """The real daemon, as the demo starts it."""
 
     name = "edge"
+    calm_s = 8.0
 
     @contextlib.asynccontextmanager
     async def living(self, home: Path) -> AsyncIterator[None]:
         """The whole scene, with modem and portal."""
         async with scene.opened(home, settings.SHORT) as self._scene:
             self._log = home / "daemon.log"
-            await self._begin()
             yield
 
-    async def _begin(self) -> None:
+    async def begin(self) -> None:
+        """Stop, tear down, start: what it learned of its targets and of its flaps belongs to one trial alone."""
         appliance = self._scene.appliance
+        if appliance.running:
+            await appliance.stop()
+            await appliance.teardown()
         await appliance.guard()
         await appliance.start()
         await appliance.serve_names()
-
-    async def restart(self) -> None:
-        """Stop, tear down, start."""
-        await self._scene.appliance.stop()
-        await self._scene.appliance.teardown()
-        await self._begin()
 
     async def decision(self, *, after: float, until: float) -> float | None:
         """The moment before its log first showed the verdict that the move rests on, to `_LOOK_S` exactly."""
@@ -111,6 +110,7 @@ class Kernel:
     """Two default routes, one of a higher metric, and ignore_routes_with_linkdown (kernel: ip-sysctl)."""
 
     name = "kernel"
+    calm_s = 0.0
 
     @contextlib.asynccontextmanager
     async def living(self, home: Path) -> AsyncIterator[None]:
@@ -130,8 +130,8 @@ class Kernel:
         del home
         yield
 
-    async def restart(self) -> None:
-        """Nothing here remembers anything."""
+    async def begin(self) -> None:
+        """Nothing here learns anything."""
 
     async def decision(self, *, after: float, until: float) -> float | None:
         """The kernel tells nobody."""

@@ -23,7 +23,7 @@ from edge.simulator.scene import Scene
 from edge.simulator.village import BOX_IN_OFFICE, GUESTS, OFFICE, PAGE_PORT
 
 _SETTLE_S = 60.0
-_QUIET_S = 3.0
+_QUIET_S = 12.0  # the guests' ceiling follows the service's activity, which is held for ten seconds
 _FAILURES = re.compile(r"^kampung_edge_part_failures_total\{[^}]*\} (\S+)$", re.MULTILINE)
 
 

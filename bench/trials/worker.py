@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bench.trials import measure
+from bench.trials.client import PATIENCE_S
 from bench.trials.contenders import CONTENDERS, Contender
 from bench.trials.faults import FAULTS, Fault
 from bench.trials.measure import Seen
@@ -55,7 +56,6 @@ class Outcome:
     session_s: float | None
     guests_lost: int
     guests_sent: int
-    restarted: bool
 
 
 class Eye:
@@ -109,22 +109,17 @@ class Worker:
             await stack.enter_async_context(self._office.open(OFFICE, *asked))
             await stack.enter_async_context(self._session.open(OFFICE, "session", "0.2", *echo))
             await stack.enter_async_context(self._guest.open(GUESTS[0], "train", "0.02", *echo))
-            await self._settled()
             for _ in range(trials):
+                await self._contender.begin()
                 yield await self._trial()
 
-    async def _settled(self) -> bool:
-        """Wait until the service goes by PDE without a flaw; True if the contender had to begin anew for it."""
-        begun, restarted = time.monotonic(), False
+    async def _settled(self) -> None:
+        """Wait until the service goes by PDE without a flaw."""
+        deadline = time.monotonic() + _SETTLE_S
         while not self._steady():
-            if time.monotonic() - begun > _SETTLE_S:
-                if restarted:
-                    raise netns.VillageError(f"{self._contender.name}: the service does not come back to PDE")
-                say(f"{self._contender.name} {self._name}: not back on PDE after {_SETTLE_S:g} s; beginning anew")
-                await self._contender.restart()
-                begun, restarted = time.monotonic(), True
+            if time.monotonic() > deadline:
+                raise netns.VillageError(f"{self._contender.name}: the service does not go by PDE in {_SETTLE_S:g} s")
             await asyncio.sleep(0.1)
-        return restarted
 
     def _steady(self) -> bool:
         now = time.monotonic()
@@ -133,7 +128,9 @@ class Worker:
         return measure.steady(recent, _BY_PDE, since=now - _STEADY_S, until=now, least=least - 1)
 
     async def _trial(self) -> Outcome:
-        await asyncio.sleep(self._rng.uniform(0, 2))  # no contender's rhythm shall meet the fault's
+        await self._settled()
+        # Up to two seconds more, so that no contender's rhythm meets the fault's.
+        await asyncio.sleep(self._contender.calm_s + self._rng.uniform(0, 2))
         begun = time.monotonic()
         deciding = asyncio.create_task(self._contender.decision(after=begun, until=begun + CAP_S))
         await asyncio.to_thread(self._fault.begin, PDE)
@@ -141,8 +138,8 @@ class Worker:
         await asyncio.to_thread(self._fault.heal, PDE)
         decided = deciding.result() if deciding.done() else None
         deciding.cancel()
-        restarted = await self._settled()
-        return self._outcome(begun, ended, decided, restarted)
+        await asyncio.sleep(PATIENCE_S)  # by then the fate of every request of the trial is known
+        return self._outcome(begun, ended, decided)
 
     async def _moved_or_not(self, begun: float) -> float:
         """Wait until requests have gone by Telkom for a while, at most `CAP_S`; returns when that was."""
@@ -154,7 +151,7 @@ class Worker:
             await asyncio.sleep(min(0.05, max(0.0, until - now)))
         return until
 
-    def _outcome(self, begun: float, ended: float, decided: float | None, restarted: bool) -> Outcome:
+    def _outcome(self, begun: float, ended: float, decided: float | None) -> Outcome:
         office, session = self._office.seen, self._session.seen
         moved = measure.first_answer(office, {_BY_TELKOM}, after=begun)
         moved = moved if moved is not None and moved <= ended else None
@@ -174,7 +171,6 @@ class Worker:
             session_s=_after(decided, session_answered),
             guests_lost=lost,
             guests_sent=sent,
-            restarted=restarted,
         )
 
 

@@ -17,7 +17,6 @@ def outcome(contender: str = "edge", fault: str = "blackhole", **changed: Any) -
         "session_s": 0.8,
         "guests_lost": 0,
         "guests_sent": 100,
-        "restarted": False,
     }
     return usual | changed
 
@@ -39,7 +38,6 @@ def test_each_promise_can_be_broken() -> None:
     assert bad(outcome(session_s=1.6)) == {"reconnecting_client_p95_s"}
     assert bad(outcome(guests_lost=1)) == {"guests_lost_datagrams"}
     assert bad(outcome(guests_sent=0)) == {"guests_sent_datagrams"}
-    assert bad(outcome(restarted=True)) == {"restarted"}
 
 
 def test_a_switch_nobody_saw_decided_is_no_quick_one() -> None:
