@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.durable import MOST_BYTES, read_json, write_json
+from edge.durable import MOST_BYTES, read_json, remove, write_bytes, write_json
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
@@ -54,3 +54,13 @@ def test_a_folder_that_is_gone_is_an_os_error(tmp_path: Path) -> None:
     """The caller could not tell the operator what to repair."""
     with pytest.raises(FileNotFoundError):
         write_json(tmp_path / "gone" / "kept.json", {})
+
+
+def test_bytes_are_kept_as_they_are_and_removed_for_good(tmp_path: Path) -> None:
+    """The copy of a configuration would differ from its file, or a trial that was confirmed would be undone."""
+    path = tmp_path / "kept.toml"
+    write_bytes(path, b"# \xc3\xa9\r\n")
+    assert path.read_bytes() == b"# \xc3\xa9\r\n"
+    remove(path)
+    remove(path)
+    assert not path.exists()
