@@ -21,8 +21,8 @@ from edge import config
 from edge.clock import SystemClock
 from edge.config_check import load
 from edge.control import Control
-from edge.decisions import KEPT, Answers, Decisions
-from edge.events import ClassMoved, ProbeAnswered, UplinkJudged
+from edge.decisions import Answers, Decisions
+from edge.events import ClassMoved, UplinkJudged
 from edge.monitor.verdict import Verdict
 from edge.traffic.policy import Policy
 from edge.traffic.preference import Preferences
@@ -308,16 +308,3 @@ async def test_without_a_daemon_one_sentence_and_1(tmp_path: Path, arguments: li
     done = await call(box, *arguments)
     assert done.returncode == 1
     assert done.stderr == f"error: no daemon runs in {tmp_path}; start it: systemctl start kampung-edge\n"
-
-
-def test_many_verdicts_do_not_push_out_a_switch() -> None:
-    """The one switch that somebody asks about would be lost among the verdicts of a restless uplink, or memory grow."""
-    decisions = Decisions()
-    decisions.observe(ClassMoved("service", "pde", "telkom", "pde is down; telkom is up"), 1.0)
-    for number in range(5 * KEPT):
-        decisions.observe(UplinkJudged("pde", "up" if number % 2 else "degraded", "", 0.0, 1.0), 2.0 + number)
-        decisions.observe(ProbeAnswered("pde", "1.1.1.1", 1.0), 2.0)
-    kept = decisions.last(2 * KEPT)
-    assert len(kept) == KEPT + 1
-    assert kept[0]["event"] == "switch"
-    assert [entry["at"] for entry in decisions.last(2)] == [500.0, 501.0]
