@@ -25,9 +25,16 @@ class Steering:
     controller: Controller
     health: Health
     events: list[Event] = field(default_factory=list)
+    task: asyncio.Task[None] | None = None
 
     def judge(self, uplink: str, level: Level, cause: Cause = "") -> None:
         self.controller.judged(Verdict(uplink, level, cause, 0.0, None, time.monotonic()))
+
+    async def crash(self) -> None:
+        """End the controller in mid-air."""
+        if self.task:
+            self.task.cancel()
+            await asyncio.gather(self.task, return_exceptions=True)
 
     def all_up(self) -> None:
         for uplink in ("pde", "telkom"):
@@ -61,7 +68,7 @@ async def steering(config: Config | None = None, *, safe: bool = False, **more: 
         config or settings(), clock=SystemClock(), announce=events.append, health=health, safe=safe, **more
     )
     task = asyncio.create_task(controller.run())
-    scene = Steering(controller, health, events)
+    scene = Steering(controller, health, events, task)
     try:
         await scene.until(lambda: controller.settled.is_set() or task.done())
         if task.done():
