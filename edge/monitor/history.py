@@ -130,7 +130,8 @@ class History:
             if now >= self._ends:
                 self.turn()
             oldest = self._writer.minutes[0].began if self._writer.minutes else now
-            if self._urgent.is_set() or now - oldest >= WRITE_EVERY_S - EARLY_S:
+            urgent = self._urgent.is_set() and now >= self._written_at + WRITE_GAP_S
+            if urgent or self._ends - oldest > WRITE_EVERY_S + EARLY_S:  # the next minute's end would be too late
                 await self.flush()
 
     async def close(self) -> None:
