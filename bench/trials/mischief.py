@@ -75,8 +75,7 @@ async def _renumbered(line: Line) -> AsyncIterator[None]:
 @contextlib.asynccontextmanager
 async def _crowded(line: Line) -> AsyncIterator[None]:
     """A third of the rate and a neighbour who wants all of that: delay and loss from a real queue."""
-    mbit = line.download_mbit / 3
-    async with _fault(lambda line: line.set_rate(mbit, mbit), line), links.crowd(line, INTERNET, mbit):
+    async with _fault(lambda line: line.collapse(1 / 3), line), links.crowd(line, INTERNET, line.download_mbit / 3):
         yield
 
 
@@ -88,7 +87,7 @@ async def _meddled(command: str) -> AsyncIterator[None]:
     yield
 
 
-_ON_A_LINE: dict[str, Callable[[Line], contextlib.AbstractAsyncContextManager[None]]] = {
+ON_A_LINE: dict[str, Callable[[Line], contextlib.AbstractAsyncContextManager[None]]] = {
     "blackhole": lambda line: _fault(Line.silence, line),
     "dead beyond the gateway": lambda line: _fault(Line.blackhole, line),
     "gateway mute": lambda line: _fault(Line.mute, line),
@@ -96,6 +95,8 @@ _ON_A_LINE: dict[str, Callable[[Line], contextlib.AbstractAsyncContextManager[No
     "captive portal": lambda line: _fault(Line.intercept, line),
     "15% loss": lambda line: _fault(lambda line: line.lose(15), line),
     "40% loss": lambda line: _fault(lambda line: line.lose(40), line),
+    "rate collapsed": lambda line: _fault(lambda line: line.collapse(0.05), line),
+    "narrower": lambda line: _fault(lambda line: line.narrow(1400), line),
     "crowded": _crowded,
     "cable out": _unplugged,
     "carrier flapping": _flapping,
@@ -114,10 +115,10 @@ class Mischief:
     def next(self) -> tuple[str, contextlib.AbstractAsyncContextManager[None]]:
         """What happens next, in words, and the fault as a context that heals it."""
         if not self._left:
-            self._left = [(what, line) for what in _ON_A_LINE for line in LINES.values()]
+            self._left = [(what, line) for what in ON_A_LINE for line in LINES.values()]
             self._left += [(command, None) for command in MEDDLING]
             self._rng.shuffle(self._left)
         what, line = self._left.pop()
         if line is None:
             return what, _meddled(what)
-        return f"{line.name}: {what}", _ON_A_LINE[what](line)
+        return f"{line.name}: {what}", ON_A_LINE[what](line)

@@ -35,7 +35,7 @@ def veth(near: str, near_device: str, far: str, far_device: str, mtu: int = 1500
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One provider's line. Rates in Mbit/s; `neighbour` is an unused address on the line, for cross traffic."""
+    """One provider's line. Rates in Mbit/s, `mtu` in bytes; `neighbour` is an unused address there, for cross traffic."""
 
     name: str
     device: str
@@ -44,6 +44,7 @@ class Line:
     download_mbit: float
     upload_mbit: float
     neighbour: str
+    mtu: int = 1500
 
     def open(self) -> None:
         """Put the provider's queues and an empty fault table in place, and the neighbour on the line."""
@@ -83,8 +84,18 @@ class Line:
         redirect = f'iifname "{LINE}" tcp dport 80 redirect to :{LOGIN_PORT}'
         self._fault(_chain("prerouting", redirect, kind="nat"))
 
+    def collapse(self, share: float) -> None:
+        """Carry only `share` (0 to 1) of the rates from now on: idle, nothing shows it."""
+        self.set_rate(share * self.download_mbit, share * self.upload_mbit)
+
+    def narrow(self, mtu: int) -> None:
+        """Pass no packet wider than `mtu` bytes from now on, and filter the ICMP that would say so."""
+        self._fault(_chain("output", "icmp type destination-unreachable drop"))  # first: one that slips by is believed
+        netns.ip(self.gateway, f"link set {LINE} mtu {mtu}")
+
     def heal(self) -> None:
-        """Take every fault away and give the line its rates back."""
+        """Take every fault away and give the line its rates and its width back."""
+        netns.ip(self.gateway, f"link set {LINE} mtu {self.mtu}")
         self._fault()
         self.set_rate(self.download_mbit, self.upload_mbit)
 

@@ -25,12 +25,10 @@ BOX, OFFICE, AP, GOV, INTERNET = "box", "office", "ap", "gov", "internet"
 GUESTS = ("guest1", "guest2", "guest3")
 
 PDE = Line("pde", "pde0", "pde", ("backbone", "gov"), 10, 10, "10.35.10.9")
-TELKOM = Line("telkom", "telkom0", "telkom", ("backbone",), 20, 20, "100.64.7.9")
+TELKOM = Line("telkom", "telkom0", "telkom", ("backbone",), 20, 20, "100.64.7.9", mtu=1492)
 LINES = {line.name: line for line in (PDE, TELKOM)}
 BOX_ON_LINE = {"pde": "10.35.10.2", "telkom": "100.64.7.2"}
 GATEWAY = {"pde": "10.35.10.1", "telkom": "100.64.7.1"}
-TELKOM_MTU = 1492
-MTU = {"pde": 1500, "telkom": TELKOM_MTU}
 
 OFFICE_NETWORK, BOX_IN_OFFICE, OFFICE_HOST = "192.168.10.0/24", "192.168.10.1", "192.168.10.20"
 GUEST_NETWORK, BOX_FOR_GUESTS = "172.20.0.0/22", "172.20.0.1"
@@ -107,7 +105,7 @@ def _providers() -> None:
 
 def join(line: Line) -> None:
     """Plug `line` into the box: a new device with its address, and the provider's way in."""
-    veth(BOX, line.device, line.gateway, LINE, MTU[line.name])
+    veth(BOX, line.device, line.gateway, LINE, line.mtu)
     netns.ip(BOX, f"address add {BOX_ON_LINE[line.name]}/24 dev {line.device}")
     netns.ip(line.gateway, f"address add {GATEWAY[line.name]}/24 dev {LINE}")
     route_inwards(line)

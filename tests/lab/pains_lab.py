@@ -200,7 +200,8 @@ def answering_for(asked: str, answers: str) -> Iterator[Callable[[], int]]:
                 mouth.sendto(_reply(packet), (neighbour, 0))
                 count[0] += 1
 
-    batch(answers, f"route replace 10.35.10.2/32 via {neighbour}\n")
+    if answers != asked:
+        batch(answers, f"route replace 10.35.10.2/32 via {neighbour}\n")
     thread = threading.Thread(target=forge, daemon=True)
     thread.start()
     try:

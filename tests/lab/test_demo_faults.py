@@ -113,3 +113,22 @@ async def test_a_renumbered_line_has_the_new_address_alone() -> None:
     async with lived_in():
         mishaps.renumber(PDE, mishaps.own_address(PDE), "10.35.10.12")
         assert await observer.line_used(OFFICE) == "10.35.10.12"
+
+
+async def test_a_narrow_line_loses_wide_packets_without_a_word() -> None:
+    """A page that never loads behind filtered ICMP could not be shown."""
+    async with lived_in():
+        assert (await observer.use(OFFICE, seconds=1)).mbit > 5
+        PDE.narrow(1400)
+        assert await observer.line_used(OFFICE) == "pde"
+        assert (await observer.use(OFFICE, seconds=1)).mbit < 0.1
+        PDE.heal()
+        assert (await observer.use(OFFICE, seconds=1)).mbit > 5
+
+
+async def test_a_collapsed_line_answers_pings_as_ever() -> None:
+    """A rate that idle probes see would be no collapse."""
+    async with lived_in():
+        PDE.collapse(0.05)
+        assert await answered(TARGETS[0])
+        assert (await observer.use(OFFICE, seconds=2, flows=1)).mbit < 1

@@ -2,13 +2,13 @@
 
 import random
 
-from bench.trials.mischief import MEDDLING, Mischief
+from bench.trials.mischief import MEDDLING, ON_A_LINE, Mischief
 
 
 def test_everything_happens_before_anything_happens_twice() -> None:
     """A fault that the seed never draws would count as survived."""
     mischief = Mischief(random.Random(1))
-    first = [mischief.next()[0] for _ in range(24 + len(MEDDLING))]
+    first = [mischief.next()[0] for _ in range(2 * len(ON_A_LINE) + len(MEDDLING))]
     assert len(set(first)) == len(first)
     assert {mischief.next()[0] for _ in first} == set(first)
 
