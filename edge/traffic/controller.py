@@ -92,6 +92,7 @@ class Controller:
         self._down: frozenset[str] = frozenset()
         self._gateways: dict[str, str] = {}
         self._wake = asyncio.Event()
+        self._moved = asyncio.Event()
         self._altered: set[Scope] = set()
         self._check_at = 0.0
         self._sweep_at = 0.0
@@ -120,21 +121,25 @@ class Controller:
         if self._config.mode == "beside":
             await self._advise()
             return
-        async with self._open() as door:
-            with Notices(self._noticed) as notices:
-                await self._adopt(door)
-                resolved = False
-                while True:
-                    notices.revive()
-                    await self._turn(door)
-                    if self._altered <= {"shaping"}:
-                        self.guarding.set()
-                        if not resolved:
-                            resolved = True
-                            await self._follow()
-                    if not self._altered:
-                        self.settled.set()
-                    await self._until_needed()
+        async with asyncio.TaskGroup() as group, self._open() as door:
+            follower = group.create_task(self._follow(), name="resolver")
+            try:
+                await self._steer(door)
+            finally:
+                follower.cancel()
+
+    async def _steer(self, door: Door) -> None:
+        with Notices(self._noticed) as notices:
+            await self._adopt(door)
+            self._moved.set()
+            while True:
+                notices.revive()
+                await self._turn(door)
+                if self._altered <= {"shaping"}:
+                    self.guarding.set()
+                if not self._altered:
+                    self.settled.set()
+                await self._until_needed()
 
     async def _advise(self) -> None:
         self.guarding.set()
@@ -190,17 +195,13 @@ class Controller:
                 self._left.moved(name, left)
         if self._left:
             await self._forget(door)
-        if not moved:
-            return
-        self._say(moved, before)
-        self._announce(TrafficSwitched(tuple(moved), routed - began, self._clock.monotonic() - began))
-        if self.guarding.is_set():
-            await self._follow()
+        if moved:
+            self._moved.set()
+            self._say(moved, before)
+            self._announce(TrafficSwitched(tuple(moved), routed - began, self._clock.monotonic() - began))
 
     async def _prepare(self, door: Door, before: Assignment, moved: list[str]) -> None:
         """Have the shaper in place where a class goes: an unshaped link answers nobody fast."""
-        if "shaping" not in self._altered:
-            return
         goes = [(name, to) for name in moved if before[name].uplink and (to := self.assignment[name].uplink)]
         wanted = [place for name, to in goes for place in classes_of(self._config, name, to)]
         try:
@@ -319,12 +320,16 @@ class Controller:
             self._refusals.accept("connections")
 
     async def _follow(self) -> None:
-        """Have the name servers follow; names must not wait for the network, nor the network for names."""
-        try:
-            async with asyncio.timeout(RESOLVE_S):
-                await self._resolve(self.assignment)
-        except TimeoutError:
-            log.warning("the name servers did not follow within %g s", RESOLVE_S)
+        """Have the name servers follow every switch; the next one does not wait for them."""
+        while True:
+            await self._moved.wait()
+            await self.guarding.wait()
+            self._moved.clear()
+            try:
+                async with asyncio.timeout(RESOLVE_S):
+                    await self._resolve(self.assignment)
+            except TimeoutError:
+                log.warning("the name servers did not follow within %g s", RESOLVE_S)
 
     async def _until_needed(self) -> None:
         """Wait for a verdict or a notice, or until something is due."""
