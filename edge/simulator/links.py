@@ -35,7 +35,7 @@ def veth(near: str, near_device: str, far: str, far_device: str, mtu: int = 1500
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One provider's line. Rates in Mbit/s, `mtu` in bytes; `neighbour` is an unused address there, for cross traffic."""
+    """One provider's line. Rates in Mbit/s, `mtu` in bytes; `neighbour` is an unused address, for cross traffic."""
 
     name: str
     device: str
