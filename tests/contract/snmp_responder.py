@@ -7,6 +7,7 @@ import bisect
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 Oid = tuple[int, ...]
 Tree = Mapping[Oid, bytes]
@@ -134,8 +135,7 @@ class Responder(asyncio.DatagramProtocol):
         self.transport: asyncio.DatagramTransport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self.transport = transport
+        self.transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         self.asked.append(data)
@@ -166,7 +166,7 @@ async def responder(reply: Reply, host: str = "127.0.0.1") -> AsyncIterator[Resp
 
 
 def interfaces(count: int, **columns: bytes) -> dict[Oid, bytes]:
-    """A tree with `count` interfaces that are up; `columns` replaces ifTable's and ifXTable's values for all of them."""
+    """A tree with `count` interfaces that are up; `columns` replaces values of ifTable and ifXTable for all of them."""
     tree: dict[Oid, bytes] = {dotted("1.3.6.1.2.1.1.3.0"): integer(123_400, 0x43)}
     for index in range(1, count + 1):
         for key, value in {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import shutil
 import socket
@@ -10,6 +9,8 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+from tests.contract.modem_rig import until
 
 COMMUNITY = "desa-baca"
 USER = "edge"
@@ -70,10 +71,11 @@ class Snmpd:
 
     async def listening(self) -> None:
         """Return once it has its port."""
+        await until(self._bound)
+
+    def _bound(self) -> bool:
         here = f":{self.port:04X}"
-        async with asyncio.timeout(10):
-            while not any(line.split()[1].endswith(here) for line in Path("/proc/net/udp").read_text().splitlines()):
-                await asyncio.sleep(0.02)
+        return any(line.split()[1].endswith(here) for line in Path("/proc/net/udp").read_text().splitlines())
 
 
 @contextlib.contextmanager

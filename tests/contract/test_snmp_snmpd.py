@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import time
 from collections.abc import Iterator
@@ -12,10 +13,11 @@ import pytest
 from edge import config
 from edge.clock import SystemClock
 from edge.health import Health
-from edge.monitor.snmp.agent import Agent
+from edge.monitor.snmp.agent import POLLS_AN_ENGINE, Agent
 from edge.monitor.snmp.device import Device
 from edge.monitor.snmp.devices import Devices
 from edge.monitor.snmp.secret import parse
+from tests.contract.modem_rig import until
 from tests.contract.snmpd_rig import COMMUNITY, Snmpd, secret, snmpd
 
 PROTOCOLS = [("SHA", "AES"), ("SHA-256", "AES"), ("SHA-512", "AES-256")]
@@ -172,6 +174,21 @@ async def test_a_device_without_snmp_is_named_so(agent: Snmpd) -> None:
     assert "SNMP is off or on another port" in device.figures.detail
 
 
+async def test_many_polls_of_version_3_keep_no_memory(agent: Snmpd) -> None:
+    """What pysnmp keeps of every encrypted poll would fill the memory of a daemon that runs for months."""
+    agent.start()
+    await agent.listening()
+    device, _ = _device(agent, "3", secret())
+    kept = []
+    for number in range(2 * POLLS_AN_ENGINE + 1):
+        await device.poll()
+        if number % POLLS_AN_ENGINE == 1:
+            gc.collect()
+            kept.append(len(gc.get_objects()))
+    assert device.figures.state == "well"
+    assert abs(kept[1] - kept[0]) < POLLS_AN_ENGINE, "less than one object a poll"
+
+
 async def test_a_port_that_is_down_or_misnamed_is_told(agent: Snmpd) -> None:
     """A pulled cable on a listed port would go unseen; a misspelt port would be watched for ever in vain."""
     agent.start()
@@ -211,9 +228,7 @@ async def test_all_devices_run_beside_each_other(agent: Snmpd) -> None:
     devices = Devices(settings, secrets, clock=SystemClock(), health=health)
     running = asyncio.create_task(devices.run())
     try:
-        async with asyncio.timeout(10):
-            while [each.state for each in devices.figures()] != ["well", "silent", "secret"]:
-                await asyncio.sleep(0.05)
+        await until(lambda: [each.state for each in devices.figures()] == ["well", "silent", "secret"])
     finally:
         running.cancel()
     answer = await devices.answer({"ask": "devices"})

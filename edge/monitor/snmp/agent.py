@@ -30,6 +30,7 @@ from edge.monitor.snmp.wire import ADDRESS, DOMAIN, Wire
 ANSWER_S = 1.5  # of one try
 RETRIES = 1
 REQUEST_S = 8.0  # of one request with discovery, synchronisation and retries
+POLLS_AN_ENGINE = 200  # pysnmp keeps 2 kB of every v3 poll, and would for ever: its clock stands between polls
 MOST_TEXT = 256
 _NAME = "device"  # of the only target, parameters and community an engine has
 _V2C, _V3 = 1, 3  # message processing models, RFC 3411, section 5
@@ -67,14 +68,21 @@ class SecretRefused(Exception):
 
 
 class Agent:
-    """Asks the device of `settings`. With `device`, packets leave by that network device only, with `mark`."""
+    """Asks the device of `settings`, each try for `answer_s` seconds.
 
-    def __init__(self, settings: config.Snmp, secret: Secret, *, device: str = "", mark: int = 0) -> None:
+    With `device`, packets leave by that network device only, with `mark`.
+    """
+
+    def __init__(
+        self, settings: config.Snmp, secret: Secret, *, device: str = "", mark: int = 0, answer_s: float = ANSWER_S
+    ) -> None:
         self._settings = settings
         self._secret = secret
         self._device = device
         self._mark = mark
+        self._answer_s = answer_s
         self._engine: Any = None
+        self._polls = 0
         self._wire = Wire(self._unreachable)
         self._waiting: asyncio.Future[Any] | None = None
 
@@ -87,14 +95,15 @@ class Agent:
         """Drop what the engine believes of the device, if it heard of it at all."""
         if self._wire.heard:
             self._engine = None
-            self._wire = Wire(self._unreachable)
 
     @contextlib.asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
         """Have a socket within. Raises NoAnswer where there is no way to the device."""
-        if self._engine is None:
+        self._polls += 1
+        if self._engine is None or self._polls > POLLS_AN_ENGINE:
             self._engine = await asyncio.get_running_loop().run_in_executor(None, self._build)
             self._engine.register_transport_dispatcher(self._wire)
+            self._polls = self._wire.heard = 0
         try:
             await self._wire.open(self._socket())
         except OSError as error:
@@ -129,8 +138,10 @@ class Agent:
             raise NoAnswer("its answers make no sense") from error
         finally:
             self._waiting = None
-        if isinstance(self._secret, User) and trouble == errind.requestTimedOut and self._wire.heard > heard:
-            raise SecretRefused(_HALF_SILENT)
+        if trouble == errind.requestTimedOut and self._wire.heard > heard:
+            if isinstance(self._secret, User):
+                raise SecretRefused(_HALF_SILENT)
+            raise NoAnswer("it sends something, but no answer of version 2c with this community")
         _judge(trouble, status)
         return tuple((tuple(name), _plain(value)) for name, value in bindings)
 
@@ -175,7 +186,7 @@ class Agent:
                     self._secret.priv,
                 )
                 lcd.add_target_parameters(engine, _NAME, self._secret.name, "authPriv", _V3)
-        lcd.add_target_address(engine, _NAME, DOMAIN, ADDRESS, _NAME, int(ANSWER_S * 100), RETRIES)
+        lcd.add_target_address(engine, _NAME, DOMAIN, ADDRESS, _NAME, int(self._answer_s * 100), RETRIES)
         return engine
 
 
@@ -193,6 +204,8 @@ def _judge(trouble: Any, status: int) -> None:
 
 
 def _plain(value: Any) -> Value:
+    if isinstance(value, univ.Null):  # noSuchObject and its like; to pyasn1 they are octet strings too
+        return None
     if isinstance(value, univ.Integer):
         return int(value)
     if isinstance(value, univ.OctetString):
