@@ -75,7 +75,7 @@ def confirm(path: Path, as_json: bool) -> None:
     print_json(said) if as_json else click.echo("confirmed: the configuration is in force for good")
 
 
-def _ask(config: Config, **question: Any) -> dict[str, Any]:
+def _ask(config: Config, /, **question: Any) -> dict[str, Any]:
     from edge.control import NotRunning, Refused, ask
 
     try:
