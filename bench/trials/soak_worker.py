@@ -1,4 +1,4 @@
-"""Ten minutes of mischief in one village: python -m bench.trials.soak_worker SEED SECONDS WARM_UP_S LEAST_S MOST_S.
+"""Ten minutes of mischief in one village, as `_main` takes them: python -m bench.trials.soak_worker SEED SECONDS ...
 
 Prints one JSON object of what was left of the daemon. Runs in namespaces of its own (unshare(1)).
 """
@@ -23,15 +23,15 @@ from edge.simulator.scene import Scene
 from edge.simulator.village import BOX_IN_OFFICE, GUESTS, OFFICE, PAGE_PORT
 
 _SETTLE_S = 60.0
-_QUIET_S = 12.0  # the guests' ceiling follows the service's activity, which is held for ten seconds
 _FAILURES = re.compile(r"^kampung_edge_part_failures_total\{[^}]*\} (\S+)$", re.MULTILINE)
 
 
 class Soak:
     """One daemon through everything, then compared with a fresh one in the same village."""
 
-    def __init__(self, scene: Scene, seed: int) -> None:
+    def __init__(self, scene: Scene, seed: int, rest_s: float) -> None:
         self._scene = scene
+        self._rest_s = rest_s
         self._rng = random.Random(seed)
         self._mischief = Mischief(self._rng)
         self._log = scene.files.home / "daemon.log"
@@ -83,7 +83,7 @@ class Soak:
             raise netns.VillageError(f"healed, but office and guests came back after {moves} s")
         deadline = time.monotonic() + _SETTLE_S
         before, since = await asyncio.to_thread(state), time.monotonic()
-        while time.monotonic() < since + _QUIET_S:
+        while time.monotonic() < since + self._rest_s:
             await asyncio.sleep(0.5)
             now = await asyncio.to_thread(state)
             if now != before:
@@ -105,15 +105,20 @@ class Soak:
         await self._scene.appliance.stop()
         await self._scene.appliance.teardown()
         await self._begin()
-        fresh = await asyncio.to_thread(state)
-        return [line for line in difflib.ndiff(fresh, soaked) if line[0] in "+-"]
+        deadline = time.monotonic() + _SETTLE_S
+        while True:
+            fresh = await asyncio.to_thread(state)
+            if fresh == soaked or time.monotonic() > deadline:
+                return [line for line in difflib.ndiff(fresh, soaked) if line[0] in "+-"]
+            await asyncio.sleep(0.5)  # the guests' ceiling follows how long ago somebody worked in the office
 
 
-async def _main(seed: int, seconds: float, warm_up_s: float, least_s: float, most_s: float) -> None:
+async def _main(seed: int, seconds: float, warm_up_s: float, least_s: float, most_s: float, rest_s: float) -> None:
+    """Faults for `seconds`, one every `least_s` to `most_s`; at the end nothing must change for `rest_s`."""
     with tempfile.TemporaryDirectory(prefix="kampung-edge-soak-") as home:
         async with scene.opened(Path(home), settings.SHORT) as village:
             try:
-                facts = await Soak(village, seed).run(seconds, warm_up_s, (least_s, most_s))
+                facts = await Soak(village, seed, rest_s).run(seconds, warm_up_s, (least_s, most_s))
             except netns.VillageError:
                 say(f"the daemon said last:\n{village.appliance.last_words(60)}")
                 raise
@@ -122,4 +127,4 @@ async def _main(seed: int, seconds: float, warm_up_s: float, least_s: float, mos
 
 if __name__ == "__main__":
     village_main.seclude()
-    asyncio.run(_main(int(sys.argv[1]), *map(float, sys.argv[2:6])))
+    asyncio.run(_main(int(sys.argv[1]), *map(float, sys.argv[2:7])))
