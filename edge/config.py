@@ -101,7 +101,7 @@ class Monitor(Section, frozen=True):
     interval_ms: Annotated[int, Meta(ge=50, le=10_000)] = 250
     burst_interval_ms: Annotated[int, Meta(ge=20, le=1_000)] = 50
     timeout_ms: Annotated[int, Meta(ge=100, le=10_000)] = 1_000
-    window_s: Annotated[float, Meta(ge=2, le=600)] = 10
+    window_s: Annotated[float, Meta(ge=2, le=600)] = 40
     outage_s: Annotated[float, Meta(ge=0.5, le=60)] = 2.5
     public_every_s: Annotated[float, Meta(ge=5, le=3_600)] = 5
     loss_degraded_percent: Percent = 15

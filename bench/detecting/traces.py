@@ -13,6 +13,7 @@ from dataclasses import replace
 from heapq import merge
 
 from edge.rehearsal.conditions import Condition
+from edge.rehearsal.link import SPREAD
 from edge.rehearsal.scene import ANYONE, Line
 
 HOUR_S, DAY_S = 3_600.0, 86_400.0
@@ -45,7 +46,7 @@ def _weather(line: Line, draw: random.Random, days: float, rtt_ms: float, worst_
     while now < days * DAY_S:
         if now >= change_at:
             loss = draw.uniform(0.005, 0.02)
-            burst_s = draw.choice((0.0, 0.0, draw.uniform(0.2, LONGEST_BURST_S / 1.5)))
+            burst_s = draw.choice((0.0, 0.0, draw.uniform(0.2, LONGEST_BURST_S / SPREAD[1])))
             change_at = now + draw.uniform(1, 8) * HOUR_S
         busy = _busy(now)
         yield Condition(
@@ -65,7 +66,7 @@ def _busy(now: float) -> float:
     hour, weekday = now % DAY_S / HOUR_S, int(now // DAY_S) % 7
     if weekday >= 5 or not 8 <= hour <= 15:
         return 0.0
-    return math.sin(math.pi * (hour - 8) / 7) ** 0.5
+    return math.sqrt(math.sin(math.pi * (hour - 8) / 7))
 
 
 def _limits(line: Line, draw: random.Random, days: float) -> Iterator[tuple[float, float, str, float]]:
@@ -84,7 +85,7 @@ def _woven(
     bursts: list[tuple[float, float]],
 ) -> list[Condition]:
     """One list of rows: a later row for all ends what was said of one host, so that is said again after each."""
-    moments = [(row.start_s, 0, row) for row in states]
+    moments: list[tuple[float, int, Condition | float | None]] = [(row.start_s, 0, row) for row in states]
     moments += [(at, 1, None) for begins, ends, _, _ in limits for at in (begins, ends)]
     moments += [(at, 2, seconds) for at, seconds in bursts]
     rows: list[Condition] = []
@@ -93,11 +94,12 @@ def _woven(
     for at, _, what in moments:
         if isinstance(what, Condition):
             state = what
-        if isinstance(what, float):
+        if isinstance(what, float) and not state.burst_s:
             dead_until = at + what
             rows.append(replace(state, start_s=at, loss=1.0, burst_s=0.0))
             rows += _now(state, line, limits, dead_until)
-        elif at >= dead_until:
+        elif what is None or isinstance(what, Condition):
+            at = max(at, dead_until)
             rows += _now(state, line, limits, at)
     return sorted(rows, key=_start)
 

@@ -60,7 +60,7 @@ def simulate(
     healthy: 20 ms, jitter 2 ms, no loss. An empty field is that, too; an empty rate_mbit is the contract's.
 
     loss is a share. With burst_s 0 it strikes each probe alone; else it is the share of time in all-lost episodes of
-    that mean length (each half to one and a half times as long, the pauses between them likewise). A round trip takes
+    that mean length (each 0.6 to 1.4 times as long, the pauses between them likewise). A round trip takes
     rtt_ms + |N(0, jitter_ms)|. offered_mbit is the traffic that wants through rate_mbit (of * rows only): what exceeds
     it waits in the provider's buffer of 256 kB, then is lost; the gateway stands before that buffer.
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from edge.monitor.track import SPAN_S, Track
+from edge.monitor.track import Track
 
 HEALTHY_SHARE = 2 / 15  # healthy loss, as a share of the loss that degrades: 2 % against 15 %
 MOST_A_SOURCE = 6.0  # the most that one source may count, in nats
@@ -80,7 +80,7 @@ class LossEvidence:
         full = [track for track in accused if track.score >= MOST_A_SOURCE]
         if not full:
             return []
-        turns = min(SPAN_S, max(track.rose_turns for track in accused))
+        turns = max(track.rose_turns for track in accused)
         answers, losses = _lately(accused, turns)
         share = min(0.95, max(2 * self._degraded / 3, losses / max(1, answers + losses)))
         likely = 0.0

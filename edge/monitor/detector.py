@@ -2,15 +2,18 @@
 
 The shell (the watcher, or the rehearsal in virtual time) asks `next` whom to probe, tells what happened by `sent`,
 `answered`, `failed`, `carried` and `fetched`, and reads `judge`. It decides nothing itself.
+
+Silence is looked at whenever the shell asks; everything that is counted is weighed once a second.
 """
 
 from __future__ import annotations
 
-import math
-
 from edge import config
-from edge.monitor.baseline import EVERY_S, MOST_RISE, Baseline
+from edge.monitor import resolvers
+from edge.monitor.baseline import EVERY_S, Baseline
 from edge.monitor.cusum import FAULT, LossEvidence
+from edge.monitor.delay import Delay
+from edge.monitor.evidence import sentences
 from edge.monitor.facts import LinkFacts
 from edge.monitor.judge import Judge, Signs
 from edge.monitor.ledger import PATIENCE_S, Ledger
@@ -18,14 +21,15 @@ from edge.monitor.load import Load
 from edge.monitor.pace import Pace
 from edge.monitor.sources import Source
 from edge.monitor.track import Track
+from edge.monitor.trust import Trust
 from edge.monitor.verdict import Cause, Obstacle, Verdict
 
-TRUST_AFTER, TRUST_AFTER_MOST = 12, 96  # answers in a row of a source set aside: doubled at every relapse
-DNS_S, DNS_LEAST, DNS_CHANCE = 5.0, 6, math.log(1e-6)  # silence, failures and the chance of them in a working resolver
+UNSEEN_S = 0.1  # a silence has begun so long, in the mean, before the first probe is lost in it
 SUSPECT_S = 0.5  # silence of a lossy uplink from which on it may be an outage
-RTT_SPAN_S = 3.0
+RECENT_S, RTT_SPAN_S = 3, 10.0
 FIGURES_EVERY = 5  # seconds between two refreshed figures of a verdict that stands
 LAG_S = 30.0  # a shell that slept longer begins to count anew
+CAPTIVE_EVERY_S = 5.0
 
 _NEUTRAL = frozenset({"captive", "status", "dns-error"})  # somebody answered: no packet was lost
 
@@ -45,43 +49,39 @@ class Detector:
     ) -> None:
         self.baseline = baseline or Baseline()
         self._settings = settings
-        self._tracks = tuple(Track(source) for source in sources)
-        self._by_name = {track.name: track for track in self._tracks}
-        self._beyond = tuple(track for track in self._tracks if track.role in ("anchor", "public"))
-        self._resolvers = tuple(track for track in self._tracks if track.role == "dns")
-        self._ledger = Ledger(self._tracks, timeout_s=settings.timeout_ms / 1_000, now=now)
-        self._pace = Pace(self._tracks, settings, now=now)
+        tracks = self._tracks = tuple(Track(source, span_s=settings.window_s) for source in sources)
+        self._by_name = {track.name: track for track in tracks}
+        self._beyond = tuple(track for track in tracks if track.role in ("anchor", "public"))
+        self._resolvers = tuple(track for track in tracks if track.role == "dns")
+        self._ledger = Ledger(tracks, timeout_s=settings.timeout_ms / 1_000, now=now)
+        self._pace = Pace(tracks, settings, now=now)
+        self._trust = Trust(tracks)
         self._loss = LossEvidence(settings.loss_degraded_percent / 100)
+        self._delay = Delay(self._beyond, self._resolvers or tracks, self.baseline, settings, now=now)
         self._load = Load(contract_mbit, settings)
         self._judge = Judge(settings)
         self._loss_recovered = min(settings.loss_recovered_percent, settings.loss_degraded_percent) / 100
-        self._rtt_recovered = min(settings.rtt_recovered_ms, settings.rtt_degraded_ms)
-        self._silence_s = max(settings.outage_s - PATIENCE_S, 0.1)
-        self._faulty: frozenset[str] = frozenset()
-        self._held: tuple[Cause, ...] = ()
-        self._doubts: tuple[Cause, ...] = ()
+        self._silence_s = max(settings.outage_s - PATIENCE_S - UNSEEN_S, 0.1)
         self.verdict = Verdict(uplink, "down", "starting", 0.0, None, now)
         self._begin(now)
 
     def _begin(self, now: float) -> None:
         self._turn_at = now + 1.0
-        self._turns = 0
-        self._learn_at = now + EVERY_S
-        self._rise_ms: float | None = None
-        self._loss_now = 0.0
-        self._delayed_s = 0.0
-        self._captive = 0
-        self._held = self._doubts = ()
+        self._turns = self._captive = 0
+        self._captive_at = now
+        self._held: tuple[Cause, ...] = ()
+        self._doubts: tuple[Cause, ...] = ()
 
     @property
     def faulty(self) -> frozenset[str]:
         """Names of the sources that are set aside because they alone do not answer."""
-        return self._faulty
+        return self._trust.faulty
 
     def restart(self, *, now: float) -> None:
         """Forget every probe: the link itself changed (another device, the carrier came back)."""
         self._ledger.restart(now=now)
         self._pace.restart(now=now)
+        self._delay.restart(now=now)
         self._loss.clear(self._tracks)
         self._load.restart()
         self._begin(now)
@@ -104,8 +104,8 @@ class Detector:
         track = self._ledger.answered(serial, rtt_ms, now=now)
         if track is None:
             return False
-        if not track.trusted:
-            self._trust(track, now)
+        if not track.trusted and self._trust.answered(track):
+            self._pace.rearrange()
         if track.role == "http":
             self._captive = 0
         return True
@@ -116,22 +116,23 @@ class Detector:
         "captive" (somebody else answered the check), "status" and "dns-error" (a resolver's refusal) are no lost
         packets; every other reason, such as "not-sent" or "no-route", is.
         """
-        track = self._ledger.failed(serial, lost=reason not in _NEUTRAL, now=now)
+        track = self._ledger.failed(serial, lost=reason not in _NEUTRAL)
         if track is None:
             return False
         if reason == "dns-error":
             self._ledger.refused(track, now=now)
-        if reason == "captive":
+        elif reason == "captive":
             self._captive += 1
+            self._captive_at = now
             if self._captive == 1:
                 self._pace.check_soon(now=now)
-        elif track.role == "http" and self._captive:
-            self._captive -= 1
+        elif track.role == "http":
+            self._captive = max(0, self._captive - 1)
         return True
 
     def carried(self, facts: LinkFacts, *, now: float) -> None:
         """Take what the device carried; once a second."""
-        self._load.carried(facts, self._rise_ms, self._loss_now, now=now)
+        self._load.carried(facts, self._delay.rise_ms, self._lately_lost(), now=now)
 
     def fetched(self, mbit: float, *, now: float) -> None:
         """Take the rate of a timed fetch that ended."""
@@ -149,9 +150,8 @@ class Detector:
         turned = now >= self._turn_at
         if turned:
             self._turn(now, hour_of_week)
-        level = self._judge.level
-        if turned or obstacle or level == "down" or ledger.silent_from is not None or self._captive >= 2:
-            self._weigh(obstacle, now)
+        if turned or obstacle or ledger.silent_from is not None or self._captive or self._judge.level == "down":
+            self._settle(obstacle, now)
         return self.verdict
 
     def _suspicious(self) -> bool:
@@ -159,28 +159,28 @@ class Detector:
         level = self._judge.level
         return level == "up" or (level == "degraded" and self._ledger.silence_s() >= SUSPECT_S)
 
-    def _weigh(self, obstacle: Obstacle, now: float) -> None:
+    def _settle(self, obstacle: Obstacle, now: float) -> None:
         ledger, before = self._ledger, self._judge.level
         signs = Signs(
-            silence=self._silence(now),
+            silence=self._silence(),
             answering_s=None if ledger.alive_since is None else now - ledger.alive_since,
             captive=self._captive >= 2,
             bad=self._held,
             doubts=self._doubts,
-            well="target-fault" if self._faulty else "" if self._beyond else "no-targets",
+            well="target-fault" if self._trust.faulty else "" if self._beyond else "no-targets",
         )
         changed = self._judge.judge(signs, obstacle, now=now)
+        if changed or self._turns >= FIGURES_EVERY:
+            self._turns = 0
+            self._tell(now, changed=changed, same_level=before == self._judge.level)
         if self._judge.level != before:
             if self._judge.level == "down":
                 ledger.fell_silent()
             if self._judge.level != "degraded":
                 self._loss.clear(self._tracks)
                 self._held = ()
-        if changed or self._turns >= FIGURES_EVERY:
-            self._turns = 0
-            self._tell(now, same_level=before == self._judge.level)
 
-    def _silence(self, now: float) -> Cause:
+    def _silence(self) -> Cause:
         ledger = self._ledger
         since = ledger.silent_from
         if since is None or ledger.silence_s() < self._silence_s or not ledger.enough_tried():
@@ -194,67 +194,61 @@ class Detector:
 
     def _turn(self, now: float, hour_of_week: int | None) -> None:
         """A second ended: weigh its tallies."""
-        ledger, load = self._ledger, self._load
+        ledger = self._ledger
         self._turn_at = self._turn_at + 1.0 if now - self._turn_at < LAG_S else now + 1.0
         self._turns += 1
         ledger.turn(now=now)
-        self._rise_ms = rise = self._rise(now)
-        self._loss_now = self._lately_lost()
-        weight = 1.0
-        if load.full:
-            weight = 0.0
-        elif load.congested:
-            weight = 0.0 if load.slowing else 0.2
+        self._delay.measure(now=now)
+        weight = self._load.weight
         if self._judge.level != "down":
             self._loss.weigh(self._tracks, ledger.blackout_s, weight=weight)
-            self._set_aside(now)
+            self._accuse()
         ledger.blackout_s = 0.0
-        late = rise is not None and rise > self._settings.rtt_degraded_ms
-        self._delayed_s = self._delayed_s + weight if late else 0.0
+        self._delay.hold(weight)
         for track in self._tracks:
             track.turn()
         self._collect(weight)
-        if now >= self._learn_at:
-            self._learn(now, hour_of_week)
+        if self._captive and now - self._captive_at >= CAPTIVE_EVERY_S:
+            self._captive_at = now
+            self._pace.check_soon(now=now)
+        well = self._judge.level == "up" and now - self.verdict.since >= EVERY_S and not self._load.busy
+        self._delay.learn(self._tracks, hour_of_week, well=well, now=now)
+
+    def _accuse(self) -> None:
+        """Set aside the sources that lose alone; in a lossy uplink only on twice the evidence."""
+        if self._loss.sum:
+            at_fault = self._loss.at_fault(self._tracks, 2 * FAULT if self._judge.cause == "lossy" else FAULT)
+            for track in at_fault:
+                self._trust.set_aside(track)
+            if at_fault:
+                self._pace.rearrange()
 
     def _collect(self, weight: float) -> None:
-        settings, load, rise = self._settings, self._load, self._rise_ms
+        """What speaks for degraded, and what against being up again."""
         held: list[Cause] = []
         doubts: list[Cause] = []
-        if load.slow:
+        if self._load.slow:
             held.append("slow")
             doubts.append("slow")
-        if self._loss.sum or self._loss.blackout_s:
-            if self._loss.lossy(pacing=self._pace.pacing):
-                held.append("lossy")
-        if self._delayed_s and self._delayed_s >= settings.fall_s:
+        if self._loss.lossy(pacing=self._pace.pacing):
+            held.append("lossy")
+        if self._delay.held:
             held.append("delayed")
         if self._judge.level != "up" and weight:
             answers, losses = self._span()
             if losses > max(1.0, self._loss_recovered * (answers + losses)):
                 doubts.append("lossy")
-            if rise is not None and rise > self._rtt_recovered:
+            if self._delay.doubtful:
                 doubts.append("delayed")
-        if self._resolvers:
-            worst = min(track.misses for track in self._resolvers)
-            if worst >= DNS_LEAST and not load.congested and self._dns_dead():
-                held.append("dns")
-            if worst >= 2 and (held or self._judge.cause == "dns"):
-                doubts.append("dns")
-        self._held = tuple(held)
-        self._doubts = tuple(doubts)
-
-    def _dns_dead(self) -> bool:
-        """Have all resolvers failed more often in a row than working ones with their usual loss ever would?"""
-        chance = sum(track.misses * math.log(max(0.1, track.usual_loss)) for track in self._resolvers)
-        answers = sum(track.lately(int(DNS_S))[0] for track in self._beyond)
-        losses = sum(track.lately(int(DNS_S))[1] for track in self._beyond)
-        if losses > answers:
-            return False  # the uplink itself loses
-        silent_s = min(track.asked_at - track.missed_from for track in self._resolvers)
-        return chance <= DNS_CHANCE and silent_s >= DNS_S
+        failing = resolvers.failed_in_row(self._resolvers)
+        if failing and not self._load.congested and resolvers.dead(self._resolvers, self._beyond):
+            held.append("dns")
+        if failing >= resolvers.DOUBTED and (self._judge.cause == "dns" or "dns" in held):
+            doubts.append("dns")
+        self._held, self._doubts = tuple(held), tuple(doubts)
 
     def _span(self) -> tuple[int, int]:
+        """Answers and losses of all trusted sources but the gateway in the last `window_s`."""
         answers = losses = 0
         for track in self._tracks:
             if track.trusted and (track.role != "gateway" or not self._beyond):
@@ -264,81 +258,37 @@ class Detector:
 
     def _lately_lost(self) -> float:
         """The share of probes beyond the gateway lost in the last seconds."""
-        if not any(track.losses or track.span_losses for track in self._beyond):
+        tallies = [track.lately(RECENT_S) for track in self._beyond if track.span_losses > 0]
+        if not tallies:
             return 0.0
-        answers = losses = 0
-        for track in self._beyond:
-            answered, lost = track.lately(int(RTT_SPAN_S))
-            answers += answered
-            losses += lost
-        return losses / (answers + losses) if losses > 0 else 0.0
+        tallies = [track.lately(RECENT_S) for track in self._beyond]
+        lost = sum(losses for _, losses in tallies)
+        return lost / (lost + sum(answers for answers, _ in tallies)) if lost > 0 else 0.0
 
-    def _rise(self, now: float) -> float | None:
-        """How far round trips are above the usual: the lower median over the sources."""
-        tracks = [track for track in self._beyond if track.trusted and track.usual_ms is not None]
-        if len(tracks) < 2:
-            tracks += [track for track in self._resolvers or self._tracks if track.usual_ms is not None]
-        smoothed = [track.srtt_ms - track.usual_ms for track in tracks]  # type: ignore[operator]
-        if smoothed and max(smoothed) < self._rtt_recovered / 4:
-            return max(smoothed)
-        rises = []
-        for track in tracks:
-            rtt = track.rtt_ms(now - RTT_SPAN_S)
-            if rtt is not None:
-                rises.append(rtt - track.usual_ms)  # type: ignore[operator]
-        rises.sort()
-        return rises[(len(rises) - 1) // 2] if rises else None
-
-    def _learn(self, now: float, hour_of_week: int | None) -> None:
-        self._learn_at = now + EVERY_S
-        well = self._judge.level == "up" and now - self.verdict.since >= EVERY_S and not self._load.busy
-        if well and not self._delayed_s:
-            for track in self._tracks:
-                rtt = track.rtt_ms(now - EVERY_S)
-                if rtt is not None:
-                    self.baseline.learn(track.name, rtt, hour_of_week)
-        most = MOST_RISE * self._settings.rtt_degraded_ms
-        for track in self._tracks:
-            track.usual_ms = self.baseline.usual(track.name, hour_of_week, most)
-
-    def _set_aside(self, now: float) -> None:
-        if self._loss.sum < 6.0:
-            return
-        likely = FAULT if self._judge.cause != "lossy" else 2 * FAULT
-        for track in self._loss.at_fault(self._tracks, likely):
-            track.trusted = False
-            track.score = 0.0
-            track.streak = 0
-            track.wanted = min(max(TRUST_AFTER, 2 * track.wanted), TRUST_AFTER_MOST)
-            self._trust_changed()
-
-    def _trust(self, track: Track, now: float) -> None:
-        track.streak += 1
-        if track.streak >= track.wanted:
-            track.trusted = True
-            self._trust_changed()
-
-    def _trust_changed(self) -> None:
-        self._faulty = frozenset(track.name for track in self._tracks if not track.trusted and track.role != "dns")
-        self._pace.rearrange()
-
-    def _tell(self, now: float, *, same_level: bool) -> None:
+    def _tell(self, now: float, *, changed: bool, same_level: bool) -> None:
         judge, before = self._judge, self.verdict
         gone = judge.level == "down" and judge.cause != "starting"
         answers, losses = self._span()
-        trips = sorted(rtt for track in self._beyond or self._tracks for at, rtt in track.recent if at >= now - 10)
-        middle = trips[len(trips) // 2] if trips and not gone else None
-        jitter = sum(abs(rtt - middle) for rtt in trips) / len(trips) if middle is not None else None
+        middle, jitter = (None, None) if gone else self._trips(now)
+        facts = before.evidence
+        if changed:
+            facts = sentences(judge.cause, self._tracks, self._ledger, self._delay, self._load, now=now)
         self.verdict = Verdict(
             before.uplink,
             judge.level,
             judge.cause,
-            1.0 if gone else losses / (answers + losses) if answers + losses else 0.0,
+            1.0 if gone else max(0.0, losses / (answers + losses)) if answers + losses else 0.0,
             middle,
             before.since if same_level else now,
             jitter,
-            before.evidence if same_level and before.cause == judge.cause else self._evidence(now),
+            facts,
         )
 
-    def _evidence(self, now: float) -> tuple[str, ...]:
-        return ()
+    def _trips(self, now: float) -> tuple[float | None, float | None]:
+        """The median round trip, and the mean deviation from it."""
+        since = now - RTT_SPAN_S
+        trips = sorted(rtt for track in self._beyond or self._tracks for at, rtt in track.recent if at >= since)
+        if not trips:
+            return None, None
+        middle = trips[len(trips) // 2]
+        return middle, sum(abs(rtt - middle) for rtt in trips) / len(trips)

@@ -97,7 +97,7 @@ class Ledger:
         """The uplink was told down: what answers from now on is a return."""
         self.alive_since = None
 
-    def failed(self, serial: int, *, lost: bool, now: float) -> Track | None:
+    def failed(self, serial: int, *, lost: bool) -> Track | None:
         """Note a probe that failed: `lost` when it is as good as unanswered, else it says nothing of the link."""
         probe = self._open.get(serial)
         if probe is None or probe.state != PENDING:
@@ -158,10 +158,8 @@ class Ledger:
         """
         if self.silent_from is None:
             return 0.0
-        if self._mute_from is None or self._mute_from > self.silent_from:
-            if self._lost_life < MANY_LOST:
-                return 0.0 if self._mute_from is None else self._silent_to - self._mute_from
-        return self._silent_to - self.silent_from
+        since = self.silent_from if self._lost_life >= MANY_LOST else self._mute_from
+        return 0.0 if since is None else self._silent_to - since
 
     def tried(self) -> list[Track]:
         """The trusted sources that were asked since the silence began and did not answer; a gateway that never

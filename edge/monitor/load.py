@@ -16,6 +16,7 @@ LIFE_SHARE = 0.01  # of the contract
 FULL = 0.7  # of the contract: from here on our own traffic explains loss and delay
 QUEUE_KBIT = 524.0  # 64 kB: the queue that must stand before the link for it to count as congested
 DROPPED = 0.6  # loss under which nothing could flow: while bytes do, it is a queue that is full
+CONGESTED_WEIGHT = 0.2  # a queue stands though we carry less than a full link: time for the shaper to follow it down
 FLOWING = 0.05  # of the contract
 SLOW_DOUBT_S = 300.0  # so long a slow uplink stays in doubt while nobody tries it
 _SPANS = 3
@@ -39,6 +40,19 @@ class Load:
         self._poor_fetches = 0
         self.full = self.congested = self.busy = self.slowing = False
         self.received_mbit = 0.0
+        self.poor_fetch_mbit: float | None = None
+
+    @property
+    def contract_mbit(self) -> float:
+        """What comes down by contract."""
+        return self._down
+
+    @property
+    def weight(self) -> float:
+        """How much loss and delay count: in full, not while our own load fills the link or a slow one is timed."""
+        if self.full or self.slowing:
+            return 0.0
+        return CONGESTED_WEIGHT if self.congested else 1.0
 
     @property
     def slow(self) -> bool:
@@ -65,7 +79,9 @@ class Load:
         """Take a timed fetch: two poor ones in a row are slow, a good one is not."""
         if mbit >= self._slow * self._down:
             self._poor_fetches, self._slow_at, self._slow_for = 0, None, 0.0
+            self.poor_fetch_mbit = None
             return
+        self.poor_fetch_mbit = mbit
         self._poor_fetches += 1
         if self._poor_fetches >= 2:
             self._slow_at = now

@@ -12,7 +12,6 @@ from statistics import median
 
 from edge.monitor.sources import Source
 
-SPAN_S = 40  # seconds of tallies kept: the loss told and the return to "up" rest on these
 RECENT = 24  # round trips kept
 LEAST_PATIENCE_S = 0.2  # below this the scheduling of a busy box looks like loss
 
@@ -35,6 +34,7 @@ class Track:
     """The record of one source; tallies are of the current second until `turn` moves them into the span."""
 
     __slots__ = (
+        "_most",
         "_past",
         "answers",
         "asked_at",
@@ -59,17 +59,16 @@ class Track:
         "trusted",
         "usual_loss",
         "usual_ms",
-        "wanted",
     )
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, *, span_s: float) -> None:
         self.source = source
+        self._most = max(1, round(span_s))
         self.name, self.role = source.name, source.role
         self.life = source.role in ("anchor", "public", "http")
         self.asked_at = -math.inf
         self.srtt_ms: float | None = None
         self.rttvar_ms = 0.0
-        self.wanted = 0  # answers in a row until it is trusted again, the last time it was set aside
         self.trusted = True
         self.usual_ms: float | None = None
         self.usual_loss = 0.1
@@ -106,7 +105,7 @@ class Track:
         past.append((self.answers, self.losses))
         self.span_answers += self.answers
         self.span_losses += self.losses
-        if len(past) > SPAN_S:
+        if len(past) > self._most:
             answers, losses = past.popleft()
             self.span_answers -= answers
             self.span_losses -= losses

@@ -1,9 +1,9 @@
 """A link as its conditions describe it: loses, delays and queues, by a random generator of its own.
 
 Loss without `burst_s` strikes each probe alone. With it, everything is lost in episodes: their lengths are uniform
-from half to one and a half times `burst_s`, and so are the pauses around the mean that gives `loss` as the share of
-time. The queue is the provider's: a fluid of `offered_mbit` into `rate_mbit`, with room for `BUFFER_KBIT`; what does
-not fit is lost. It delays and drops what passes it, so not what the gateway answers.
+from 0.6 to 1.4 times `burst_s`, and so are the pauses around the mean that gives `loss` as the share of time. The
+queue is the provider's: a fluid of `offered_mbit` into `rate_mbit`, with room for `BUFFER_KBIT`; what does not fit is
+lost. It delays and drops what passes it, so not what the gateway answers.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from edge.monitor.sources import Source
 from edge.rehearsal.conditions import Condition
 from edge.rehearsal.scene import ANYONE, Line
 
+SPREAD = (0.6, 1.4)  # of a mean length
 BUFFER_KBIT = 2_048.0  # 256 kB
 ACKNOWLEDGED = 0.03  # sent bytes for each received one
 _NORMALS = 4_096
@@ -28,13 +29,13 @@ class Episodes:
         self._draw = draw
         self._means = (burst_s * (1 - loss) / loss, burst_s)
         self.lost = False
-        self._until = now + self._means[0] * draw.uniform(0.0, 1.5)
+        self._until = now + self._means[0] * draw.uniform(0.0, SPREAD[1])
 
     def at(self, now: float) -> bool:
         """Is it one at `now`? Ask in the order of time."""
         while now >= self._until:
             self.lost = not self.lost
-            self._until += max(self._means[self.lost] * self._draw.uniform(0.5, 1.5), 1e-3)
+            self._until += max(self._means[self.lost] * self._draw.uniform(*SPREAD), 1e-3)
         return self.lost
 
 
@@ -119,14 +120,21 @@ class Link:
         self.changes_at = self._rows[self._next].start_s if self._next < len(self._rows) else math.inf
 
     def _apply(self, row: Condition) -> None:
-        episodes = (
-            Episodes(row.loss, row.burst_s, self._draw, row.start_s) if row.burst_s and 0 < row.loss < 1 else None
-        )
+        episodes = self._episodes(row)
         for key in self._keys if row.target == ANYONE else (row.target,):
             self._ways[key] = _Way(row, episodes, queued=key != "gateway")
         if row.target == ANYONE:
             self._rate = self._contract if row.rate_mbit is None else row.rate_mbit
             self._offered = row.offered_mbit
+
+    def _episodes(self, row: Condition) -> Episodes | None:
+        """The episodes of `row`; those that go on already where it changes only other things."""
+        if not (row.burst_s > 0 and 0 < row.loss < 1):
+            return None
+        way = self._ways.get(row.target)
+        if way is not None and (way.condition.loss, way.condition.burst_s) == (row.loss, row.burst_s):
+            return way.episodes
+        return Episodes(row.loss, row.burst_s, self._draw, row.start_s)
 
     def _flow(self, now: float) -> None:
         seconds, self._flowed_at = now - self._flowed_at, now

@@ -43,9 +43,12 @@ class _Part:
 
 
 def rehearse(
-    scene: Scene, conditions: Sequence[Condition], *, seed: int, begins: float, until: float
+    scene: Scene, conditions: Sequence[Condition], *, seed: int, begins: float, until: float, processes: int = 0
 ) -> Iterator[Judged | Moved]:
-    """Every change from 0 to `until` seconds; second 0 is Unix time `begins`. The same seed gives the same again."""
+    """Every change from 0 to `until` seconds; second 0 is Unix time `begins`. The same seed gives the same again.
+
+    `processes` is the most to use, 0 as many as there are cores.
+    """
     parts = [
         _Part(
             scene,
@@ -57,8 +60,9 @@ def rehearse(
         )
         for line in scene.lines
     ]
-    if until >= _WORTH_PROCESSES_S and len(parts) > 1:
-        with ProcessPoolExecutor(max_workers=min(len(parts), os.cpu_count() or 1)) as pool:
+    workers = min(len(parts), processes or os.cpu_count() or 1)
+    if until >= _WORTH_PROCESSES_S and workers > 1:
+        with ProcessPoolExecutor(max_workers=workers) as pool:
             judged = list(pool.map(judge, parts))
     else:
         judged = [judge(part) for part in parts]
@@ -102,7 +106,8 @@ def steer(scene: Scene, judged: Iterator[Judged], *, begins: float, until: float
 
 def _moves(policy: Policy, verdicts: dict[str, Verdict], service_hours: bool, now: float) -> Iterator[Moved]:
     before = policy.assignment
-    after = policy.decide(verdicts, service_hours=service_hours, now=now)
+    # conditions say nothing of the desk's own work: it pauses, as desks do, so going back is not put off until evening
+    after = policy.decide(verdicts, service_hours=service_hours, service_idle=True, now=now)
     for name in CLASSES:
         left, taken = before[name].uplink, after[name].uplink
         if left is not None and taken is not None and left != taken:
