@@ -16,6 +16,7 @@ from edge.monitor.probes.http_message import MalformedError, Response, read_url
 MOST_BYTES = 1_048_576
 LEAST_BYTES = 65_536  # a smaller file has ended before TCP is up to speed
 LIMIT_S = 20.0
+LONG_S = 1.0
 FIRST_WITHIN_S = 60.0
 DOUBT_S = 30.0  # a slow fetch is asked for again so soon
 IDLE_SHARE = 0.05  # of the contract, either way
@@ -23,7 +24,11 @@ IDLE_S = 3.0
 
 
 class Stopwatch:
-    """Notes how much had come at which moment, and tells the rate of the second half: the first half is slow start."""
+    """Notes how much had come at which moment, and tells the rate.
+
+    Of a fetch that ended soon the second half counts: the first is slow start. A long one outlasts that, and counts
+    whole, since a retransmission may hold back half of it and let it arrive at once.
+    """
 
     def __init__(self) -> None:
         self._marks: list[tuple[float, int]] = []
@@ -38,7 +43,7 @@ class Stopwatch:
             return None
         total = self._marks[-1][1]
         begun, before = next(mark for mark in self._marks if mark[1] * 2 >= total)
-        if before == total:
+        if before == total or now - self._marks[0][0] >= LONG_S:
             begun, before = self._marks[0]
         seconds = now - begun
         return (total - before) * 8 / 1e6 / seconds if seconds > 0 and total > before else None

@@ -9,6 +9,7 @@ called with the verdict.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from edge.clock import Clock
 from edge.events import Announce, ProbeAnswered
 from edge.health import Health
 from edge.monitor import sources
+from edge.monitor.baseline import Baseline
 from edge.monitor.carrier import Link, LinkNews, LinkReader
 from edge.monitor.detector import Detector
 from edge.monitor.facts import LinkFacts
@@ -32,7 +34,8 @@ from edge.monitor.sources import Source
 from edge.monitor.tally import Row, Tally
 from edge.monitor.verdict import Obstacle, Verdict
 
-LINK_EVERY_S = 0.25  # the kernel holds back a second link change for a second, so it is read as well
+LINK_EVERY_S = 0.25  # the kernel holds back a second link change for a second, so it is read as well, or oftener
+LINK_LEAST_S = 0.125  # but not at each probe of a burst
 CHORES_EVERY_S = 1.0  # counters, gateway, fetches, and whether news of links still come
 PRIVILEGE_EVERY_S = 10.0
 MOST_PER_STEP = 16  # probes at once; a detector that wants more gets them at the next step
@@ -94,7 +97,7 @@ class Watcher:
         self._auto = uplink.gateway == AUTO
         self._gateway = None if self._auto else place(uplink.gateway).address
         self._hour: int | None = None
-        self._next_open_at = self._next_chores_at = now
+        self._next_open_at = self._next_chores_at = self._next_link_at = now
         self._wake: asyncio.Future[None] | None = None
 
     @property
@@ -107,26 +110,34 @@ class Watcher:
         """Names of the sources that are set aside because they alone do not answer."""
         return self._detector.faulty
 
+    @property
+    def baseline(self) -> Baseline:
+        """What its round trips usually are, as learned so far."""
+        return self._detector.baseline
+
     def table(self) -> list[Row]:
         """The figures of every source, for people."""
         return self._tally.rows(self._detector.faulty)
 
     async def run(self) -> None:
         """Probe and judge until cancelled; may be run again."""
-        reader, gateways, news = LinkReader(), GatewayReader(), LinkNews(self._hurry)
+        reader, gateways, news = LinkReader(), GatewayReader(), LinkNews(self._link_changed)
         self._link = None
+        self._next_link_at = self._clock.monotonic()
         try:
             news.open()
             while True:
                 now = self._clock.monotonic()
-                obstacle = self._follow(reader.read(self._uplink.device), now)
+                if now >= self._next_link_at:
+                    self._next_link_at = now + LINK_LEAST_S
+                    self._follow(reader.read(self._uplink.device), now)
                 if now >= self._next_chores_at:
                     self._next_chores_at = now + CHORES_EVERY_S
                     news.check()
                     self._chores(gateways, now)
-                until = now + LINK_EVERY_S if obstacle else min(now + LINK_EVERY_S, self._probe(now))
-                self._settle(obstacle, now)
-                await self._pause(until)
+                due = math.inf if self._obstacle else self._probe(now)
+                self._settle(now)
+                await self._pause(min(now + LINK_EVERY_S, due))
         finally:
             self._close()
             for each in (news, gateways, reader):
@@ -149,8 +160,12 @@ class Watcher:
 
     # ---- the device
 
-    def _follow(self, link: Link, now: float) -> Obstacle:
-        """Keep the sockets bound to the device that is there now; returns what hinders probing."""
+    def _link_changed(self) -> None:
+        self._next_link_at = -math.inf
+        self._hurry()
+
+    def _follow(self, link: Link, now: float) -> None:
+        """Keep the sockets bound to the device that is there now, and know what hinders probing."""
         if link != self._link:
             self._link = link
             self._close()
@@ -159,12 +174,11 @@ class Watcher:
             self._next_open_at = now
             self._herald.device(self._uplink.device, missing=link.state == "absent")
         if link.state == "absent":
-            return "no-device"
-        if link.state == "no-carrier":
-            return "carrier"
-        if self._obstacle and now >= self._next_open_at:
+            self._obstacle = "no-device"
+        elif link.state == "no-carrier":
+            self._obstacle = "carrier"
+        elif self._obstacle and now >= self._next_open_at:
             self._obstacle = self._open(now)
-        return self._obstacle
 
     def _open(self, now: float) -> Obstacle:
         try:
@@ -245,8 +259,8 @@ class Watcher:
         if self.verdict.level == "down":
             self._hurry()
 
-    def _settle(self, obstacle: Obstacle, now: float) -> None:
+    def _settle(self, now: float) -> None:
         for name in self._tally.expire(now=now):
             self._announce(ProbeAnswered(self._uplink.name, name, None))
-        verdict = self._detector.judge(obstacle, now=now, hour_of_week=self._hour)
+        verdict = self._detector.judge(self._obstacle, now=now, hour_of_week=self._hour)
         self._herald.tell(verdict, self._detector.faulty)

@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from edge import config, marks
 from edge.clock import SystemClock
 from edge.events import Event
 from edge.health import Health
+from edge.monitor.facts import LinkFacts
 from edge.monitor.probe import Way
 from edge.monitor.verdict import Verdict
 from edge.monitor.watcher import Watcher
@@ -85,8 +87,15 @@ class Line:
 class Scene:
     """A running watcher and everything it told."""
 
-    def __init__(self, watcher: Watcher, health: Health, verdicts: list[tuple[float, Verdict]], events: list[Event]):
-        self.watcher, self.health, self.verdicts, self.events = watcher, health, verdicts, events
+    def __init__(
+        self,
+        watcher: Watcher,
+        health: Health,
+        verdicts: list[tuple[float, Verdict]],
+        events: list[Event],
+        carried: list[LinkFacts],
+    ):
+        self.watcher, self.health, self.verdicts, self.events, self.carried = watcher, health, verdicts, events, carried
 
     def raised(self) -> set[tuple[str, str]]:
         return {(one.condition.code, one.subject) for one in self.health.current()}
@@ -112,13 +121,26 @@ async def eventually(holds: Callable[[], bool], within_s: float, told: Callable[
 
 
 @asynccontextmanager
-async def watching(settings: config.Monitor, *, targets: tuple[str, ...] = TARGETS) -> AsyncIterator[Scene]:
+async def watching(
+    settings: config.Monitor,
+    *,
+    targets: tuple[str, ...] = TARGETS,
+    resolvers: tuple[str, ...] = (),
+    gateway: str = GATEWAY,
+    state_dir: Path | None = None,
+) -> AsyncIterator[Scene]:
     """Run a watcher of the line; it must still run at the end."""
     uplink = config.Uplink(
-        name="pde", device=DEVICE, gateway=GATEWAY, download_mbit=10, upload_mbit=10, targets=targets
+        name="pde",
+        device=DEVICE,
+        gateway=gateway,
+        download_mbit=10,
+        upload_mbit=10,
+        targets=targets,
+        resolvers=resolvers,
     )
     clock, events, verdicts = SystemClock(), list[Event](), list[tuple[float, Verdict]]()
-    health = Health(clock.wall)
+    health, carried = Health(clock.wall), list[LinkFacts]()
     watcher = Watcher(
         uplink,
         1,
@@ -127,10 +149,13 @@ async def watching(settings: config.Monitor, *, targets: tuple[str, ...] = TARGE
         announce=events.append,
         health=health,
         judged=lambda verdict: verdicts.append((clock.monotonic(), verdict)),
+        carried=lambda uplink, facts: carried.append(facts) if uplink == "pde" else None,
+        hour_of_week=lambda: 10,
+        state_dir=state_dir,
     )
     task = asyncio.create_task(watcher.run())
     try:
-        yield Scene(watcher, health, verdicts, events)
+        yield Scene(watcher, health, verdicts, events, carried)
         assert not task.done(), "the watcher ended by itself"
     finally:
         task.cancel()

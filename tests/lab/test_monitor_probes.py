@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-import struct
 import subprocess
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,17 +21,15 @@ from edge.monitor.probes import flights, http, http_client, tcp
 from edge.monitor.probes.dns import lookup
 from edge.monitor.probes.dns_message import encode_query
 from tests.lab.monitor_lab import DEVICE, GATEWAY, TABLE, TARGET6, TARGETS, WAY, Line, eventually, line, sh
+from tests.lab.monitor_peers import HOST, listening, resolver, served, serving, told
 from tests.lab.namespaces import inside
 
 __all__ = ["line"]
 
 NAME = "check.go.id"
-HOST = TARGETS[0]
 URL = f"http://{NAME}/ready"
 SETTINGS = config.Monitor(dns_name=NAME, check_url=URL, check_status=200, check_body="Banyuwangi")
 PAGE = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nBanyuwangi"
-
-Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 pytestmark = pytest.mark.usefixtures("line")
 
@@ -54,82 +51,6 @@ async def one(kind: str, target: str, *, way: Way = WAY) -> ProbeResult:
         probe.send(1, target)
         await eventually(lambda: bool(results), 3)
         return results[0]
-
-
-def listening(family: int, address: str, port: int) -> socket.socket:
-    sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.bind((address, port))
-    sock.listen()
-    return sock
-
-
-@contextmanager
-def resolver(play: Callable[[bytes], list[bytes]], *, source: str = GATEWAY) -> Iterator[list[bytes]]:
-    """Let the gateway answer queries by `play`, from `source`; yields the queries."""
-
-    def make(address: str) -> socket.socket:
-        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        sock.bind((address, 53))
-        return sock
-
-    hears = inside("pde", lambda: make(GATEWAY))
-    says = hears if source == GATEWAY else inside("pde", lambda: make(source))
-    seen: list[bytes] = []
-
-    def readable() -> None:
-        query, sender = hears.recvfrom(2_048)
-        seen.append(query)
-        for reply in play(query):
-            says.sendto(reply, sender)
-
-    loop = asyncio.get_running_loop()
-    loop.add_reader(hears, readable)
-    try:
-        yield seen
-    finally:
-        loop.remove_reader(hears)
-        hears.close()
-        says.close()
-
-
-def told(query: bytes, address: str = HOST, *, flags: int = 0x8180) -> bytes:
-    """The true answer to `query`: one address."""
-    record = b"\xc0\x0c" + struct.pack("!HHIH", 1, 1, 60, 4) + socket.inet_aton(address)
-    return query[:2] + struct.pack("!5H", flags, 1, 1, 0, 0) + query[12:] + record
-
-
-@contextmanager
-def _served(sock: socket.socket, talk: Talk, context: ssl.SSLContext | None = None) -> Iterator[None]:
-    servers: list[asyncio.Server] = []
-
-    async def serve() -> None:
-        servers.append(await asyncio.start_server(talk, sock=sock, ssl=context))
-
-    task = asyncio.get_running_loop().create_task(serve())
-    try:
-        yield
-    finally:
-        task.cancel()
-        for server in servers:
-            server.close()
-
-
-@contextmanager
-def serving(
-    answer: bytes, *, port: int = 80, address: str = HOST, context: ssl.SSLContext | None = None
-) -> Iterator[list[bytes]]:
-    """Let `address` answer every connection's first bytes by `answer`, then close; yields the requests."""
-    sock = inside("pde", lambda: listening(socket.AF_INET, address, port))
-    seen: list[bytes] = []
-
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        seen.append(await reader.readuntil(b"\r\n\r\n"))
-        writer.write(answer)
-        writer.close()
-
-    with _served(sock, talk, context):
-        yield seen
 
 
 # ---- TCP
@@ -260,6 +181,27 @@ async def test_names_are_asked_of_each_resolver_in_turn(line: Line) -> None:
     with resolver(lambda query: [told(query)]):
         assert await lookup(way, NAME) == (HOST,)
     assert await lookup(way, NAME) == ()
+
+
+async def test_dnsmasq_is_heard() -> None:
+    """A real name server must be understood: a name it has, one it has not, and addresses."""
+    command = "ip netns exec pde dnsmasq --no-daemon --no-resolv --no-hosts --bind-interfaces --conf-file=/dev/null"
+    server = await asyncio.create_subprocess_exec(
+        *command.split(), f"--listen-address={GATEWAY}", f"--address=/{NAME}/{HOST}", "--local=/go.ie/"
+    )
+    try:
+        with probing("dns") as (probe, results):
+
+            def heard() -> bool:
+                probe.send(len(results) + 1, GATEWAY)
+                return any(result.rtt_ms is not None for result in results)
+
+            await eventually(heard, 5)
+        assert await lookup(WAY, NAME) == (HOST,)
+        assert await lookup(WAY, "check.go.ie") == ()
+    finally:
+        server.terminate()
+        await server.wait()
 
 
 # ---- HTTP
@@ -459,7 +401,7 @@ def _plain(port: int) -> Iterator[None]:
         writer.write(b"HTTP/1.1 302 Found\r\nLocation: http://login.wifi/\r\n\r\n")
         writer.close()
 
-    with _served(sock, talk):
+    with served(sock, talk):
         yield
 
 

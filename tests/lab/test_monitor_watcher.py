@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import sys
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from edge import config
+from edge.clock import SystemClock
 from edge.events import ProbeAnswered, UplinkJudged
-from edge.monitor.track import SPAN_S
-from tests.lab.monitor_lab import DEVICE, SETTINGS, TARGETS, Line, eventually, line, sh, watching
+from edge.monitor.facts import LinkFacts
+from edge.monitor.fetch import DOUBT_S, FIRST_WITHIN_S, IDLE_S, Fetches
+from edge.monitor.tally import Row
+from edge.monitor.watcher import Watcher
+from tests.lab.monitor_lab import DEVICE, GATEWAY, SETTINGS, TABLE, TARGETS, WAY, Line, eventually, line, sh, watching
+from tests.lab.monitor_peers import HOST, resolver, serving, told
 
 __all__ = ["line"]
+
+HEALS_S = 45  # at most: what is past must leave the figures, and good ones last
 
 
 @pytest.mark.usefixtures("line")
@@ -84,7 +94,7 @@ async def test_loss_is_degraded_and_heals(line: Line) -> None:
         await scene.until("degraded", cause="lossy", within_s=12)
         assert ("uplink-degraded", "pde") in scene.raised()
         line.heal()
-        await scene.until("up", within_s=SPAN_S + SETTINGS.rise_s + 5)
+        await scene.until("up", within_s=HEALS_S)
         assert "down" not in [verdict.level for _, verdict in scene.verdicts]
 
 
@@ -193,6 +203,149 @@ async def test_watcher_may_be_run_again() -> None:
     assert _descriptors() == opened
 
 
+CHECKED = msgspec.structs.replace(
+    SETTINGS, check_url=f"http://{HOST}/", check_status=200, check_body="Banyuwangi", check_every_s=1
+)
+PAGE = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nBanyuwangi"
+PORTAL = b"HTTP/1.1 302 Found\r\nLocation: http://login.wifi/\r\nContent-Length: 0\r\n\r\n"
+
+
+@pytest.mark.usefixtures("line")
+async def test_dead_resolver_is_degraded_and_heals() -> None:
+    """An uplink whose name servers have died must be told from a dead one, with cause dns."""
+    async with watching(SETTINGS, resolvers=(GATEWAY,)) as scene:
+        with resolver(lambda query: [told(query)]):
+            await scene.until("up", within_s=2)
+        await scene.until("degraded", cause="dns", within_s=15)
+        with resolver(lambda query: [told(query)]):
+            await scene.until("up", within_s=HEALS_S)
+        assert "down" not in [verdict.level for _, verdict in scene.verdicts]
+
+
+@pytest.mark.usefixtures("line")
+async def test_captive_portal_is_down_and_heals() -> None:
+    """An uplink on which somebody else answers the check must be down, though every target answers ping."""
+    async with watching(CHECKED) as scene:
+        with serving(PAGE) as asked:
+            await scene.until("up", within_s=2)
+            await eventually(lambda: bool(asked), 3)
+        with serving(PORTAL):
+            await scene.until("down", cause="captive-portal", within_s=6)
+        with serving(PAGE):
+            await scene.until("up", within_s=HEALS_S)
+
+
+async def test_target_set_aside_is_a_condition_until_it_answers_again(line: Line) -> None:
+    """Nobody would learn which host has died, or that it answers again."""
+    async with watching(SETTINGS) as scene:
+        await scene.until("up", within_s=1)
+        line.drop(f"ip daddr {TARGETS[2]}")
+        subject = f"pde {TARGETS[2]}"
+        await eventually(lambda: ("uplink-target-fault", subject) in scene.raised(), 10)
+        row = next(row for row in scene.watcher.table() if row.name == TARGETS[2])
+        assert row.set_aside
+        assert row.loss is not None
+        assert row.loss > 0
+        line.heal()
+        await eventually(lambda: scene.raised() == set(), 90)
+
+
+@pytest.mark.usefixtures("line")
+async def test_baseline_survives_a_restart_and_rubbish(tmp_path: Path) -> None:
+    """What is usual would be forgotten at every restart; a spoiled file would keep the monitor from starting."""
+    kept = tmp_path / "baseline-pde.json"
+    async with watching(SETTINGS, state_dir=tmp_path) as scene:
+        await scene.until("up", within_s=1)
+        for _ in range(50):
+            scene.watcher.baseline.learn(TARGETS[0], 33.0, 10)
+        taught = scene.watcher.baseline.usual(TARGETS[0], 10, 400.0)
+    assert kept.exists()
+    async with watching(SETTINGS, state_dir=tmp_path) as scene:
+        assert taught is not None
+        assert scene.watcher.baseline.usual(TARGETS[0], 10, 400.0) == pytest.approx(taught, abs=0.1)
+    kept.write_text("{half a fi")
+    async with watching(SETTINGS, state_dir=tmp_path) as scene:
+        await scene.until("up", within_s=1)
+
+
+@pytest.mark.usefixtures("line")
+async def test_gateway_of_dhcp_is_followed_without_a_new_verdict() -> None:
+    """A lease that names another gateway must be followed within two seconds, and nothing be told of it."""
+    other = "10.91.0.9"
+    sh(f"ip -n pde addr add {other}/24 dev box")
+    async with watching(SETTINGS, gateway="auto") as scene:
+        await scene.until("up", within_s=1)
+        sh(f"ip route add default via {GATEWAY} dev {DEVICE} metric 5000")
+        await eventually(lambda: _answered(scene.watcher, "gateway"), 4)
+        sh(f"ip -n pde addr del {GATEWAY}/24 dev box")
+        sh(f"ip -n pde addr add {other}/24 dev box", check=False)
+        sh(f"ip route replace default via {other} dev {DEVICE} metric 5000")
+        sh(f"ip route replace default via {other} dev {DEVICE} table {TABLE}")
+        await eventually(lambda: _gateway_asked(other), 3)
+        await eventually(lambda: _answered(scene.watcher, "gateway"), 4)
+        assert [verdict.level for _, verdict in scene.verdicts] == ["up"]
+
+
+@pytest.mark.usefixtures("line")
+async def test_gateway_that_is_not_known_yet_is_no_crash() -> None:
+    """An uplink without a lease must be judged by its targets alone."""
+    async with watching(SETTINGS, gateway="auto") as scene:
+        await scene.until("up", within_s=1)
+        await eventually(lambda: _row(scene.watcher, "gateway").loss == 1, 5)
+
+
+async def test_bytes_of_the_device_are_told_once_a_second(line: Line) -> None:
+    """Own load would not be known, so a full link would look sick."""
+    async with watching(SETTINGS) as scene:
+        await scene.until("up", within_s=1)
+        await eventually(lambda: len(scene.carried) >= 2, 4)
+        told_before = len(scene.carried)
+        sh(f"ping -q -c 50 -i 0.01 -s 1400 -I {DEVICE} {TARGETS[0]}")
+        await eventually(lambda: sum(facts.sent_bytes for facts in scene.carried[told_before:]) > 50 * 1400, 3)
+        await eventually(lambda: sum(facts.received_bytes for facts in scene.carried[told_before:]) > 50 * 1400, 3)
+        assert all(0.5 < facts.seconds < 3 for facts in scene.carried)
+        line.unplug()
+        line.plug()
+        await scene.until("up", within_s=SETTINGS.outage_s + 1.5)
+        assert all(facts.received_bytes >= 0 for facts in scene.carried)
+
+
+async def test_dead_netlink_socket_is_reopened(line: Line) -> None:
+    """A monitor whose news have died would see a pulled cable a quarter of a second later for ever after."""
+    async with watching(SETTINGS) as scene:
+        await scene.until("up", within_s=1)
+        before = _netlink_sockets()
+        assert len(before) == 1
+        os.close(before[0])
+        await eventually(lambda: len(_netlink_sockets()) == 1, 3)
+        line.carrier("down")
+        await scene.until("down", cause="carrier", within_s=0.5)
+
+
+@pytest.mark.usefixtures("line")
+async def test_idle_uplink_is_fetched_from_and_a_slow_one_again_soon() -> None:
+    """A collapsed rate that pings cannot see must be found by a timed fetch, on an idle uplink only."""
+    sh("ip netns exec pde tc qdisc replace dev box root tbf rate 1mbit burst 16k latency 300ms")
+    settings = msgspec.structs.replace(SETTINGS, fetch_url=f"http://{HOST}/file", fetch_every_s=60)
+    fetches = Fetches(WAY, settings, (10.0, 10.0), clock=SystemClock())
+    idle, busy = LinkFacts(1.0, 1_000, 1_000), LinkFacts(1.0, 500_000, 1_000)
+    now = time.monotonic() + FIRST_WITHIN_S
+    with serving(b"HTTP/1.1 200 OK\r\n\r\n" + bytes(200_000)) as asked:
+        for facts, well in ((busy, True), (None, True), (idle, False)):
+            assert fetches.step(facts, well=well, now=now) is None
+        assert fetches.step(idle, well=True, now=now + IDLE_S - 0.1) is None
+        await asyncio.sleep(0)
+        assert asked == []
+        assert fetches.step(idle, well=True, now=now + IDLE_S) is None
+        rates: list[float] = []
+        await eventually(lambda: _take(fetches.step(idle, well=True, now=now + 10), rates), 10)
+        assert 0.5 < rates[0] < 1.5
+        assert len(asked) == 1
+        fetches.step(idle, well=True, now=now + 10 + DOUBT_S)
+        await eventually(lambda: len(asked) == 2, 2)
+        fetches.stop()
+
+
 @pytest.mark.usefixtures("line")
 async def test_idle_costs_little() -> None:
     """Two healthy uplinks at the default pace must cost well under one percent of a core."""
@@ -203,6 +356,35 @@ async def test_idle_costs_little() -> None:
         await asyncio.sleep(4)
         share = (time.process_time() - cpu) / (time.monotonic() - wall)
         assert share < 0.01, f"{share:.2%} of a core"
+
+
+def _take(rate: float | None, rates: list[float]) -> bool:
+    rates += [] if rate is None else [rate]
+    return rate is not None
+
+
+def _row(watcher: Watcher, name: str) -> Row:
+    return next(row for row in watcher.table() if row.name == name)
+
+
+def _answered(watcher: Watcher, name: str) -> bool:
+    return _row(watcher, name).rtt_ms is not None
+
+
+def _gateway_asked(address: str) -> bool:
+    """Whether the neighbour table knows `address`: somebody has sent to it."""
+    return "lladdr" in sh(f"ip neigh show {address} dev {DEVICE}")
+
+
+def _netlink_sockets() -> list[int]:
+    lines = Path("/proc/thread-self/net/netlink").read_text().splitlines()[1:]
+    known = {f"socket:[{line.split()[-1]}]" for line in lines}
+    found = []
+    for entry in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # the listing's own descriptor
+            if str(entry.readlink()) in known:
+                found.append(int(entry.name))
+    return found
 
 
 def _descriptors() -> int:
