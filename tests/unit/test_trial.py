@@ -123,7 +123,7 @@ def test_what_starts_before_the_daemon_uses_what_the_daemon_will_run(file: Path)
     """After a power cut in mid-trial dnsmasq would hand out the tried addresses, or the guard deny too little."""
     began(file)
     (file.parent / "run").mkdir()
-    file.write_text(file.read_text().replace("192.168.20.", "192.168.21."))
+    file.write_text(file.read_text().replace("192.168.20.", "192.168.30."))
     trial, present = Trial(file, file.parent / "state"), Trial(file, file.parent / "state").kept()
     assert present
     trial.begin(present, Source.read(file), confirm_s=CONFIRM_S, clock=MovedClock())
@@ -131,4 +131,4 @@ def test_what_starts_before_the_daemon_uses_what_the_daemon_will_run(file: Path)
     assert done.exit_code == 0
     written = (file.parent / "run" / "dnsmasq.conf").read_text()
     assert "dhcp-range=set:wifi,192.168.20." in written
-    assert "192.168.21." not in written
+    assert "192.168.30." not in written
