@@ -44,9 +44,11 @@ class Meter:
 
     def _advance(self, said: RawPort, elapsed: float, restarted: bool) -> Port:
         fresh = Port(said.name, said.up, said.speed_mbit)
-        if said.name not in self._before or elapsed <= 0:
+        if said.name not in self._before:
             return fresh
         last, total = self._before[said.name]
+        if elapsed <= 0:
+            return total
         wrap = 0 if said.wide or restarted else 2**32
         most = MOST_BYTES_S * elapsed
         received = self._grown(last.received, said.received, wrap, most, restarted)
