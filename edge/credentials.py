@@ -41,8 +41,8 @@ def read(directory: Path | None = None) -> Credentials:
             "no credentials: start by systemd, or make them with `kampung-edge keys DIRECTORY` "
             "and set CREDENTIALS_DIRECTORY=DIRECTORY"
         )
-    plain = (_text(given / name) for name in ("desk-key", "portal-key", "sim-pin"))
-    return Credentials(_store_key(given), *plain, snmp=_devices(given))
+    desk_key, portal_key, sim_pin = (_text(given / name) for name in ("desk-key", "portal-key", "sim-pin"))
+    return Credentials(_store_key(given), desk_key, portal_key, sim_pin, _devices(given))
 
 
 def _devices(directory: Path) -> dict[str, str]:

@@ -42,6 +42,16 @@ class Decisions:
                 why = {"to": event.to_uplink, "because": event.because, "evidence": event.evidence}
                 self._keep(self._switches, wall, said | why)
 
+    def load(self, rows: list[dict[str, Any]]) -> None:
+        """Put what the history kept before what was heard since the start; `rows` are those of `History.recent`."""
+        heard = [decision for decision in self.last(2 * KEPT) if decision["event"] != "choice"]
+        since = min((decision["at"] for decision in heard), default=float("inf"))
+        kept = [row for row in rows if row["at"] is not None and row["at"] < since]
+        numbered = list(zip(range(-len(kept), 0), kept, strict=True))
+        for ring, event in ((self._switches, "switch"), (self._verdicts, "verdict")):
+            earlier = [entry for entry in numbered if entry[1]["event"] == event]
+            ring.extendleft(earlier[: -KEPT + len(ring) - 1 : -1])
+
     def chosen(self, classes: Iterable[str], uplink: str | None, seconds: float, wall: float) -> None:
         """Keep that a person chose `uplink` for `seconds`, or took such a choice back (None)."""
         said = {"event": "choice", "classes": list(classes), "uplink": uplink, "for_s": seconds}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -22,7 +21,7 @@ from edge.health import Health
 from edge.metrics import Metrics
 from edge.modem.driver import Driver
 from edge.monitor.verdict import Verdict
-from edge.monitor.watcher import Watcher
+from edge.network import Network, Running
 from edge.queue.desk import Desk
 from edge.queue.forwarder import Forwarder
 from edge.queue.sink import KINDS
@@ -34,15 +33,14 @@ from edge.sms import letters
 from edge.sms.center import Center
 from edge.sms.mailbox import StoreMailbox
 from edge.supervise import keep
-from edge.traffic.controller import Controller
 from edge.views import Views
 from edge.web.server import Server
 
 log = logging.getLogger("edge")
-Running = dict[str, Callable[[], Awaitable[None]]]
 
 CLOCK_CHECK_S = 30.0
 STORE_RETRY_S = 5.0
+DECISIONS_SHOWN = 100
 
 
 class Generation:
@@ -67,7 +65,6 @@ class Generation:
         self._clock = clock
         self._health = health
         self._control = control
-        self._safe = safe
         self._group = asyncio.TaskGroup()
         self._tasks: list[asyncio.Task[None]] = []
         self._store: Store | None = None
@@ -75,31 +72,36 @@ class Generation:
         self._driver: Driver | None = None
         self._forwarder: Forwarder | None = None
         self._metrics = Metrics(lambda: self._views.snapshot())
+        self._network = Network(
+            config, secrets, clock=clock, announce=self._announce, health=health, judged=self._judged, safe=safe
+        )
 
     async def __aenter__(self) -> Self:
         """Start the network, which needs no store, and beside it whatever keeps and carries requests."""
         await self._group.__aenter__()
-        self._start(
-            self._build_network() | {"control": self._control.run, "clock": self._watch_clock, "service": self._serve}
-        )
+        self._control.offer(self._network.handlers())
+        rest: Running = {"control": self._control.run, "clock": self._watch_clock, "service": self._serve}
+        self._start(self._network.parts() | rest)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._control.withdraw(list(self._network.handlers()))
         for task in self._tasks:
             task.cancel()
         try:
             await self._group.__aexit__(kind, error, trace)
         finally:
             if self._store:
+                await self._network.history.close()
                 await self._store.close()
 
     async def listening(self) -> None:
         """Return once traffic is steered and guests are kept in, and the pages open; or after two seconds."""
         try:
             async with asyncio.timeout(2):
-                await self._controller.guarding.wait()
+                await self._network.controller.guarding.wait()
                 await self._serving.wait()
         except TimeoutError:
             log.info("starting: some parts still wait for their devices or addresses")
@@ -115,9 +117,18 @@ class Generation:
         if store.set_aside:
             self._health.raise_("store-corrupt", f"the damaged file is {store.set_aside}")
         store.on_full(self._tell_full)
+        self._network.history.attach(store, refused=StoreError)
+        await self._recall_decisions()
         self._start(self._build_service(store))
         await self._server.started.wait()
         self._serving.set()
+
+    async def _recall_decisions(self) -> None:
+        """Let `uplink why` tell also what was decided before this start."""
+        try:
+            self._network.decisions.load(await self._network.history.recent(DECISIONS_SHOWN))
+        except StoreError as error:
+            log.warning("earlier decisions cannot be read: %s", error)
 
     async def _open_store(self) -> Store:
         """The open store; while it cannot be opened (a card that went read-only), the network is steered anyway."""
@@ -185,28 +196,6 @@ class Generation:
             parts["forwarder"] = self._forwarder.run
         return parts
 
-    def _build_network(self) -> Running:
-        config = self._config
-        self._controller = Controller(
-            config, clock=self._clock, announce=self._announce, health=self._health, safe=self._safe
-        )
-        self._watchers = tuple(
-            Watcher(
-                uplink,
-                number,
-                config.monitor,
-                clock=self._clock,
-                announce=self._announce,
-                health=self._health,
-                judged=self._judged,
-            )
-            for number, uplink in enumerate(config.uplink, 1)
-        )
-        parts: Running = {"traffic": self._controller.run}
-        for watcher in self._watchers:
-            parts[f"monitor {watcher.verdict.uplink}"] = watcher.run
-        return parts
-
     def _build_web(self, store: Store, requests: Requests, messages: Messages) -> Server:
         config = self._config
         self._views = views = Views(
@@ -216,8 +205,8 @@ class Generation:
             messages,
             clock=self._clock,
             health=self._health,
-            watchers=self._watchers,
-            controller=self._controller,
+            watchers=self._network.watchers,
+            controller=self._network.controller,
             driver=self._driver,
             forwarder=self._forwarder,
         )
@@ -238,14 +227,14 @@ class Generation:
         return self._metrics.render()
 
     def _judged(self, verdict: Verdict) -> None:
-        """An uplink's verdict changed: move traffic, and where one has come back, send what waits."""
-        self._controller.judged(verdict)
+        """An uplink's verdict changed: where one has come back, send what waits."""
         if self._forwarder and verdict.level == "up":
             self._forwarder.retry_now()
 
     def _announce(self, event: Event) -> None:
         """Count every event; tell the log of those that explain why traffic went where."""
         self._metrics.observe(event)
+        self._network.observe(event)
         match event:
             case UplinkJudged():
                 rtt = "no reply" if event.rtt_ms is None else f"{event.rtt_ms:.0f} ms"

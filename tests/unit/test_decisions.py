@@ -33,3 +33,28 @@ def test_decisions_of_both_kinds_stand_in_their_order() -> None:
     decisions.chosen(("service",), None, 0.0, 6.0)
     assert [entry["event"] for entry in decisions.last(9)] == ["verdict", "switch", "choice"]
     assert decisions.last(9)[0]["evidence"] == ("no carrier",)
+
+
+def test_what_was_decided_before_the_start_comes_first() -> None:
+    """After a restart nobody could ask why traffic went where it is; and nothing may be told twice."""
+    decisions = Decisions()
+    decisions.observe(ClassMoved("service", "pde", "telkom", "pde is down (carrier)"), 100.0)
+    row = {
+        "event": "switch",
+        "class": "service",
+        "from": "telkom",
+        "to": "pde",
+        "because": "back to pde",
+        "evidence": [],
+    }
+    decisions.load([row | {"at": 50.0}, row | {"at": None}, row | {"at": 60.0}, row | {"at": 100.0}])
+    assert [decision["at"] for decision in decisions.last(9)] == [50.0, 60.0, 100.0]
+
+
+def test_a_full_ring_takes_no_older_decision() -> None:
+    """A long history would push out what was decided since the start."""
+    decisions = Decisions()
+    for second in range(KEPT):
+        decisions.observe(ClassMoved("service", "pde", "telkom", "pde is down (carrier)"), 1_000.0 + second)
+    decisions.load([{"event": "switch", "at": 1.0}])
+    assert decisions.last(2 * KEPT)[0]["at"] == 1_000.0
