@@ -19,7 +19,7 @@ from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bench.trials import measure
+from bench.trials import EVERY_S, measure
 from bench.trials.client import PATIENCE_S
 from bench.trials.contenders import CONTENDERS, Contender
 from bench.trials.faults import FAULTS, Fault
@@ -29,7 +29,6 @@ from edge.simulator.village import BOX_IN_OFFICE, BOX_ON_LINE, GUESTS, INTERNET,
 
 CAP_S = 20.0
 ECHO_PORT = 7
-_EVERY_S = 0.05
 _STEADY_S = 2.5
 _SETTLE_S = 60.0
 _AFTER_MOVE_S = 2.0
@@ -97,9 +96,9 @@ class Worker:
     async def run(self, trials: int, home: Path) -> AsyncIterator[Outcome]:
         """Each trial's outcome as it ends."""
         asked = (
-            ("names", f"{_EVERY_S}", BOX_IN_OFFICE, "web.example")
+            ("names", f"{EVERY_S}", BOX_IN_OFFICE, "web.example")
             if self._fault.by_name
-            else ("requests", f"{_EVERY_S}", WEB_HOST)
+            else ("requests", f"{EVERY_S}", WEB_HOST)
         )
         echo = (WEB_HOST, str(ECHO_PORT))
         async with contextlib.AsyncExitStack() as stack:
@@ -123,7 +122,7 @@ class Worker:
 
     def _steady(self) -> bool:
         now = time.monotonic()
-        least = int(_STEADY_S / _EVERY_S * 0.9)
+        least = int(_STEADY_S / EVERY_S * 0.9)
         recent = self._office.seen[-4 * least :]
         return measure.steady(recent, _BY_PDE, since=now - _STEADY_S, until=now, least=least - 1)
 
