@@ -35,8 +35,9 @@ def state() -> list[str]:
         text = netns.run(*command.split(), namespace=BOX)
         text = re.sub(r"\n\t*elements = \{[^}]*\}", "", text)
         lines = (_settled(line) for line in text.splitlines() if "fe80::" not in line)
-        # Rules are asked and chains are read in order; of routes and qdiscs the kernel tells the order of making.
-        found += [f"{command}: {line}" for line in (sorted(lines) if "route" in command or "tc" in command else lines)]
+        # Only chains are read in their order. Routes, qdiscs and rules of one priority are told in that of their making;
+        # a rule's line begins with its priority.
+        found += [f"{command}: {line}" for line in (lines if command.startswith("nft") else sorted(lines))]
     return found
 
 
