@@ -38,50 +38,54 @@ def sh(command: str, *, check: bool = True) -> str:
 
 
 class Line:
-    """The line to the provider, and what can befall it."""
+    """The line to a provider, whose side is namespace `name`, and what can befall it."""
+
+    def __init__(self, name: str = "pde", device: str = DEVICE, table: str = TABLE) -> None:
+        self.name, self.device, self.table = name, device, table
 
     def build(self) -> None:
-        sh("ip netns add pde")
-        sh("ip -n pde link set lo up")
+        sh(f"ip netns add {self.name}")
+        sh(f"ip -n {self.name} link set lo up")
         for target in TARGETS:
-            sh(f"ip -n pde addr add {target}/32 dev lo")
-        sh(f"ip -n pde addr add {TARGET6}/128 dev lo nodad")
-        sh(f"ip rule add oif {DEVICE} lookup {TABLE}")
-        sh(f"ip -6 rule add oif {DEVICE} lookup {TABLE}")
+            sh(f"ip -n {self.name} addr add {target}/32 dev lo")
+        sh(f"ip -n {self.name} addr add {TARGET6}/128 dev lo nodad")
+        for family in ("-4", "-6"):
+            sh(f"ip {family} rule add oif {self.device} lookup {self.table}")
         self.plug()
 
     def raze(self) -> None:
-        sh("ip netns del pde", check=False)
-        sh(f"ip link del {DEVICE}", check=False)
-        sh(f"ip rule del oif {DEVICE} lookup {TABLE}", check=False)
-        sh(f"ip -6 rule del oif {DEVICE} lookup {TABLE}", check=False)
+        sh(f"ip netns del {self.name}", check=False)
+        sh(f"ip link del {self.device}", check=False)
+        for family in ("-4", "-6"):
+            sh(f"ip {family} rule del oif {self.device} lookup {self.table}", check=False)
 
     def plug(self) -> None:
-        """Make the device (each time with another ifindex), address it and set its policy route."""
-        sh(f"ip link add {DEVICE} type veth peer name box netns pde")
-        sh(f"ip addr add {BOX}/24 dev {DEVICE}")
-        sh(f"ip -n pde addr add {GATEWAY}/24 dev box")
-        sh(f"ip addr add {BOX6}/64 dev {DEVICE} nodad")
-        sh(f"ip -n pde addr add {GATEWAY6}/64 dev box nodad")
-        sh(f"ip link set {DEVICE} up")
-        sh("ip -n pde link set box up")
-        sh(f"ip route replace default via {GATEWAY} dev {DEVICE} table {TABLE}")
-        sh(f"ip -6 route replace default via {GATEWAY6} dev {DEVICE} table {TABLE}")
+        """Make the device (each time with another ifindex), address it and set its policy routes."""
+        sh(f"ip link add {self.device} type veth peer name box netns {self.name}")
+        sh(f"ip addr add {BOX}/24 dev {self.device}")
+        sh(f"ip -n {self.name} addr add {GATEWAY}/24 dev box")
+        sh(f"ip addr add {BOX6}/64 dev {self.device} nodad")
+        sh(f"ip -n {self.name} addr add {GATEWAY6}/64 dev box nodad")
+        sh(f"ip link set {self.device} up")
+        sh(f"ip -n {self.name} link set box up")
+        sh(f"ip route replace default via {GATEWAY} dev {self.device} table {self.table}")
+        sh(f"ip -6 route replace default via {GATEWAY6} dev {self.device} table {self.table}")
 
     def unplug(self) -> None:
-        sh(f"ip link del {DEVICE}")
+        sh(f"ip link del {self.device}")
 
     def carrier(self, state: str) -> None:
-        sh(f"ip -n pde link set box {state}")
+        sh(f"ip -n {self.name} link set box {state}")
 
     def drop(self, *matches: str) -> None:
-        """Let the provider drop the ICMP that matches any of `matches` (nft syntax)."""
+        """Let the provider drop what matches any of `matches` (nft syntax)."""
         rules = "\n".join(f"add rule inet fault input {match} drop" for match in matches)
         text = f"add table inet fault\nadd chain inet fault input {{ type filter hook input priority 0; }}\n{rules}\n"
-        subprocess.run(["ip", "netns", "exec", "pde", "nft", "-f", "-"], input=text, text=True, check=True)
+        command = ["ip", "netns", "exec", self.name, "nft", "-f", "-"]
+        subprocess.run(command, input=text, text=True, check=True)
 
     def heal(self) -> None:
-        sh("ip netns exec pde nft flush ruleset")
+        sh(f"ip netns exec {self.name} nft flush ruleset")
 
 
 class Scene:
@@ -128,11 +132,14 @@ async def watching(
     resolvers: tuple[str, ...] = (),
     gateway: str = GATEWAY,
     state_dir: Path | None = None,
+    name: str = "pde",
+    device: str = DEVICE,
+    number: int = 1,
 ) -> AsyncIterator[Scene]:
     """Run a watcher of the line; it must still run at the end."""
     uplink = config.Uplink(
-        name="pde",
-        device=DEVICE,
+        name=name,
+        device=device,
         gateway=gateway,
         download_mbit=10,
         upload_mbit=10,
@@ -143,13 +150,13 @@ async def watching(
     health, carried = Health(clock.wall), list[LinkFacts]()
     watcher = Watcher(
         uplink,
-        1,
+        number,
         settings,
         clock=clock,
         announce=events.append,
         health=health,
         judged=lambda verdict: verdicts.append((clock.monotonic(), verdict)),
-        carried=lambda uplink, facts: carried.append(facts) if uplink == "pde" else None,
+        carried=lambda uplink, facts: carried.append(facts) if uplink == name else None,
         hour_of_week=lambda: 10,
         state_dir=state_dir,
     )

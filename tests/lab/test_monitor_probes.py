@@ -303,6 +303,16 @@ async def test_fetches_in_flight_are_bounded_and_given_up(line: Line) -> None:
     await eventually(lambda: _descriptors() == opened, 1)
 
 
+async def test_bug_in_a_fetch_is_not_swallowed() -> None:
+    """A fetch that dies of a bug must crash the watcher, or it would go on without its check for ever."""
+    with probing("http") as (probe, results):
+        probe.send(1, "ftp://nowhere/")
+        await asyncio.sleep(0.01)  # the fetch fails before it waits for anything
+        with pytest.raises(ValueError, match="is no http"):
+            probe.send(2, URL)
+        assert results == []
+
+
 @pytest.mark.parametrize(("kind", "target"), [("tcp", f"tcp://{HOST}:443"), ("dns", HOST)])
 async def test_sockets_in_flight_are_bounded(line: Line, kind: str, target: str) -> None:
     """A target that never answers must hold no more than a bounded number of sockets, and none after closing."""

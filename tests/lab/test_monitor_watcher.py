@@ -322,6 +322,28 @@ async def test_dead_netlink_socket_is_reopened(line: Line) -> None:
         await scene.until("down", cause="carrier", within_s=0.5)
 
 
+async def test_two_providers_with_the_same_addresses_are_told_apart(line: Line) -> None:
+    """Two boxes on one network are common: a probe that left by the wrong link would find the dead one well."""
+    other = Line("telkom", "telkom0", "1092")
+    other.build()
+    try:
+        async with (
+            watching(SETTINGS) as pde,
+            watching(SETTINGS, name="telkom", device=other.device, number=2) as telkom,
+        ):
+            await pde.until("up", within_s=2)
+            await telkom.until("up", within_s=2)
+            line.drop("meta l4proto icmp")
+            await pde.until("down", within_s=SETTINGS.outage_s + 1)
+            line.heal()
+            other.drop("meta l4proto icmp")
+            await telkom.until("down", within_s=SETTINGS.outage_s + 1)
+            await pde.until("up", within_s=HEALS_S)
+            assert [verdict.level for _, verdict in telkom.verdicts] == ["up", "down"]
+    finally:
+        other.raze()
+
+
 @pytest.mark.usefixtures("line")
 async def test_idle_uplink_is_fetched_from_and_a_slow_one_again_soon() -> None:
     """A collapsed rate that pings cannot see must be found by a timed fetch, on an idle uplink only."""
