@@ -165,7 +165,7 @@ class Policy(Section, frozen=True):
     failback_in_service_hours: Literal["deferred", "allowed"] = "deferred"
     failback_pause_s: Annotated[float, Meta(ge=0, le=86_400)] = 60
     brownout_moves: Literal["service-hours", "always", "never"] = "service-hours"
-    reconcile_s: Annotated[float, Meta(ge=0.2, le=3_600)] = 1
+    reconcile_s: Annotated[float, Meta(ge=0.2, le=3_600)] = 0.5
     headroom_percent: Annotated[float, Meta(ge=50, le=100)] = 90
     busy_ceiling_percent: Annotated[float, Meta(ge=1, le=100)] = 60
     management: tuple[str, ...] = ()

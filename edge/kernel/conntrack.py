@@ -57,7 +57,7 @@ def _some(wire: Wire, stale: Stale) -> Iterator[tuple[int, dict[int, bytes]]]:
         connection = attributes(message, _GENERIC.size)
         to, back = (_destination(connection.get(kind, b"")) for kind in (_ORIGINAL, _REPLY))
         inside = not within or any(to in network for network in within)
-        own = not stale.address or str(back) == stale.address
+        own = stale.address in ("", str(to), str(back))
         if inside and own and not any(to in network for network in sparing):
             yield message[0], connection
 

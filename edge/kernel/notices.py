@@ -55,12 +55,13 @@ class Notices:
 
     def revive(self) -> None:
         """Open again what no longer listens; anything may have changed meanwhile. Costs two system calls."""
-        for protocol, ear in self._ears.items():
-            if not ear.listening():
-                log.warning("a netlink socket has died and is opened again")
-                ear.close()
-                self._ears[protocol] = _Ear(protocol, self._changed)
-                self._changed(SCOPES)
+        dead = {protocol: ear for protocol, ear in self._ears.items() if not ear.listening()}
+        for ear in dead.values():  # all of them before any is opened: a new one may be given a dead one's number
+            ear.close()
+        for protocol in dead:
+            log.warning("a netlink socket has died and is opened again")
+            self._ears[protocol] = _Ear(protocol, self._changed)
+            self._changed(SCOPES)
 
 
 class _Ear:

@@ -145,7 +145,7 @@ class Stale:
     """Connections to forget: those whose mark is `mark` under `mask`, or of these only some.
 
     `within` are IPv4 networks their destination must lie in, `sparing` such it must not; `address` is one of the box's
-    own, to which the answers come.
+    own, to which they lead or their answers come.
     """
 
     mark: int

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 
 import pytest
 
-from edge import config
 from edge.kernel.conntrack import ConntrackFailed
 from edge.kernel.door import Door
 from edge.kernel.host import Host
@@ -31,7 +30,6 @@ from tests.lab.town import (
     classes,
     kernel_state,
     settings,
-    uplinks,
 )
 
 pytestmark = pytest.mark.usefixtures("box")
@@ -303,34 +301,3 @@ async def test_safe_plan_keeps_routes_and_denies_guests() -> None:
             assert await asked(OFFICE, INTERNET) == TELKOM
             assert await asked(GUEST, INTERNET) == ""
             assert scene.moves() == []
-
-
-async def test_overlapping_uplink_networks_work() -> None:
-    """Two providers' boxes both on 192.168.1.0/24 are common and must both be usable."""
-    for device, namespace, gateway in (("pde0", PDE, "10.35.10"), ("tel0", TELKOM, "100.64.7")):
-        sh(f"ip address del {gateway}.2/24 dev {device}")
-        sh(f"ip address add 192.168.1.2/24 dev {device}")
-        sh(f"ip -n {namespace} address add 192.168.1.1/24 dev line")
-    both = tuple(
-        config.Uplink(name=u.name, device=u.device, gateway="192.168.1.1", download_mbit=10, upload_mbit=10)
-        for u in uplinks()
-    )
-    with internet():
-        async with steering(settings(uplink=both)) as scene:
-            scene.all_up()
-            assert await asked(OFFICE, INTERNET) == PDE
-            assert await asked(GUEST, INTERNET) == TELKOM
-            scene.judge("pde", "down", "gateway")
-            await scene.until(lambda: ("service", "pde", "telkom") in scene.moves())
-            assert await asked(OFFICE, INTERNET) == TELKOM
-
-
-async def test_carrier_loss_falls_back_in_the_kernel_alone() -> None:
-    """With a cable pulled, traffic must go on by the other uplink before anyone has judged anything."""
-    sh("sysctl -qw net.ipv4.conf.all.ignore_routes_with_linkdown=1")
-    with internet():
-        async with steering() as scene:
-            scene.all_up()
-            assert await asked(OFFICE, INTERNET) == PDE
-        sh(f"ip -n {PDE} link set line down")
-        assert await asked(OFFICE, INTERNET) == TELKOM
