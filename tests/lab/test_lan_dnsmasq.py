@@ -43,11 +43,27 @@ async def resolved(namespace: str, server: str) -> bool:
             return False
 
 
-async def test_names_resolve_for_all_and_outlive_an_uplink(scene: Scene) -> None:
+async def asked_by(scene: Scene, line: str) -> bool:
+    """Whether the name servers are those of `line`, and no other."""
+    lines = (scene.files.home / "run" / "dnsmasq.servers").read_text().splitlines()
+    servers = [each for each in lines if each.startswith("server=")]
+    return bool(servers) and all(each.endswith(f"@{village.LINES[line].device}") for each in servers)
+
+
+async def follows(scene: Scene, line: str) -> None:
+    await until(lambda: asked_by(scene, line), within_s=WITHIN_S, what=f"names are asked by {line}")
+
+
+async def test_names_resolve_for_all_and_follow_the_office_s_line(scene: Scene) -> None:
     """After a failover the internet would look dead although the line works."""
     assert scene.appliance.running
-    for line in (None, village.PDE):
-        if line:
-            line.blackhole()
-        await until(lambda: resolved(village.OFFICE, village.BOX_IN_OFFICE), within_s=WITHIN_S, what="office names")
-        await until(lambda: resolved(village.GUESTS[0], village.BOX_FOR_GUESTS), within_s=WITHIN_S, what="guest names")
+    await until(lambda: resolved(village.OFFICE, village.BOX_IN_OFFICE), within_s=WITHIN_S, what="dnsmasq starts")
+    for cut, line in ((None, "pde"), (village.PDE, "telkom")):
+        if cut:
+            cut.blackhole()
+        await follows(scene, line)
+        await until(lambda: resolved(village.OFFICE, village.BOX_IN_OFFICE), within_s=1, what="office names")
+        await until(lambda: resolved(village.GUESTS[0], village.BOX_FOR_GUESTS), within_s=1, what="guest names")
+    village.PDE.heal()
+    await follows(scene, "pde")
+    await until(lambda: resolved(village.OFFICE, village.BOX_IN_OFFICE), within_s=1, what="office names")
