@@ -70,6 +70,11 @@ class LossEvidence:
         self.sum = total
         self.blackout_s = max(0.0, self.blackout_s + blackout_s * weight - self._degraded)
 
+    def refund(self, track: Track) -> None:
+        """Take back what `track` counted: the fault is its own."""
+        self.sum -= track.score
+        track.score = 0.0
+
     def lossy(self, *, pacing: int) -> bool:
         """Is it enough? `pacing` sources may be asked at any pace."""
         return self.sum >= (ENOUGH if pacing > 2 else ENOUGH_OF_TWO) or self.blackout_s >= BLACKOUT_S

@@ -219,6 +219,7 @@ class Detector:
         if self._loss.sum:
             at_fault = self._loss.at_fault(self._tracks, 2 * FAULT if self._judge.cause == "lossy" else FAULT)
             for track in at_fault:
+                self._loss.refund(track)
                 self._trust.set_aside(track)
             if at_fault:
                 self._pace.rearrange()

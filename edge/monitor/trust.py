@@ -19,7 +19,6 @@ class Trust:
         """Trust it no longer."""
         self._wanted[track.name] = min(max(AFTER, 2 * self._wanted.get(track.name, 0)), AFTER_MOST)
         track.trusted = False
-        track.score = 0.0
         track.streak = 0
         self._name()
 
@@ -33,5 +32,9 @@ class Trust:
         return True
 
     def _name(self) -> None:
-        """Resolvers are never named: whether they work is a verdict of its own."""
-        self.faulty = frozenset(track.name for track in self._tracks if not track.trusted and track.role != "dns")
+        self.faulty = frozenset(track.name for track in self._tracks if not track.trusted and _worth_naming(track))
+
+
+def _worth_naming(track: Track) -> bool:
+    """Whether resolvers work is a verdict of its own, and many a gateway never answers a ping."""
+    return track.role != "dns" and not (track.role == "gateway" and track.srtt_ms is None)

@@ -1,0 +1,398 @@
+"""The whole judgement in virtual time: what befalls the line -> what is said of it, when, and why."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis
+from hypothesis import strategies as st
+
+from edge.config import Monitor
+from edge.monitor.baseline import Baseline
+from edge.monitor.detector import Detector
+from edge.monitor.sources import Source
+from edge.monitor.verdict import Obstacle
+from tests.unit.monitor.line import ANCHORS, PUBLIC, RESOLVER, SETTINGS, Line, Meets, dead, uplink, well
+
+
+def but(names: dict[str, float | str | None], rest: Meets = well) -> Meets:
+    """As `rest`, but for these sources or roles."""
+
+    def meets(source: Source) -> float | str | None:
+        for key in (source.name, source.role):
+            if key in names:
+                return names[key]
+        return rest(source)
+
+    return meets
+
+
+def losing(share: float, seed: int = 1, names: tuple[str, ...] = ()) -> Meets:
+    """Every probe (to `names`, or to all) is lost by that chance."""
+    draw = random.Random(seed)
+    return lambda source: None if (not names or source.name in names) and draw.random() < share else well(source)
+
+
+def later(more_ms: float) -> Meets:
+    return lambda source: well(source) + (more_ms if source.role != "gateway" else 0.0)
+
+
+def healthy(line: Line, seconds: float = 600.0) -> Line:
+    line.run(seconds)
+    assert line.said == "up"
+    return line
+
+
+def test_up_at_the_first_answer_of_a_target() -> None:
+    """The village would wait for a line that works already."""
+    ((after, said),) = Line().run(30)
+    assert (said, after <= 0.3) == ("up", True)
+
+
+OUTAGES: dict[str, tuple[Meets, str]] = {
+    "everything silent": (dead, "down gateway"),
+    "silent beyond the gateway": (but({"gateway": 2.0}, dead), "down beyond-gateway"),
+    "the provider answers port 53 itself": (but({"gateway": 2.0, "dns": 5.0}, dead), "down beyond-gateway"),
+    "probes cannot leave": (lambda _: "no-route", "down gateway"),
+}
+
+
+@pytest.mark.parametrize(("meets", "said"), OUTAGES.values(), ids=OUTAGES)
+def test_an_outage_is_told_within_three_seconds(meets: Meets, said: str) -> None:
+    """The desk would wait, or be told a wrong cause."""
+    line = healthy(Line())
+    line.meets = meets
+    ((after, told),) = line.run(60)
+    assert told == said
+    assert after <= 3.0
+    assert "targets" in line.verdict.evidence[0]
+
+
+def test_a_gateway_that_never_answers_is_not_blamed() -> None:
+    """Many providers' boxes ignore ping: the technician would be sent to the wrong end."""
+    line = Line()
+    line.meets = but({"gateway": None})
+    healthy(line, 60)
+    line.meets = dead
+    line.run(5)
+    assert line.said == "down no-reply"
+
+
+def test_an_interruption_of_two_seconds_is_no_outage() -> None:
+    """A short break of the fibre would tear every connection of the office."""
+    line = healthy(Line())
+    line.meets = dead
+    assert line.run(2.0) == []
+    line.meets = well
+    assert line.run(30) == []
+
+
+def test_after_an_outage_answers_must_last() -> None:
+    """The first stray answer would bring the office back onto a dead line."""
+    line = healthy(Line())
+    line.meets = dead
+    line.run(20)
+    line.meets = well
+    after, said = line.run(20)[-1]
+    assert said == "up"
+    assert SETTINGS.outage_s <= after <= SETTINGS.outage_s + 1
+
+
+def test_a_lossy_return_is_degraded_at_best() -> None:
+    """Service would move back onto a line that loses a third."""
+    line = healthy(Line())
+    line.meets = dead
+    line.run(20)
+    line.meets = losing(0.4)
+    assert next(said for _, said in line.run(30) if not said.startswith("down")) == "degraded lossy"
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(("share", "within_s"), [(0.3, 12), (0.2, 20), (0.1, 90)])
+def test_loss_degrades(share: float, within_s: float, seed: int) -> None:
+    """A brownout would stay unseen."""
+    line = healthy(Line())
+    line.meets = losing(share, seed)
+    changes = line.run(within_s)
+    assert changes
+    assert changes[0][1] == "degraded lossy"
+    assert any("lost" in fact for fact in line.verdict.evidence)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_background_loss_is_healthy(seed: int) -> None:
+    """Two packets in a hundred would move the office all day."""
+    line = Line()
+    line.meets = losing(0.02, seed)
+    line.run(7_200)
+    assert [said for _, said in line.run(7_200) if said != "up target-fault" and said != "up"] == []
+
+
+def test_a_lossy_line_is_up_again_after_good_seconds() -> None:
+    """A healed line would never be used again, or at its first good second."""
+    line = healthy(Line())
+    line.meets = losing(0.3)
+    line.run(60)
+    assert line.said == "degraded lossy"
+    line.meets = well
+    ((after, said),) = line.run(120)
+    assert said == "up"
+    assert SETTINGS.rise_s <= after <= SETTINGS.window_s + SETTINGS.rise_s + 2
+
+
+@pytest.mark.parametrize("name", [*ANCHORS, *PUBLIC])
+def test_one_dead_target_is_its_own_fault(name: str) -> None:
+    """One target that rate-limits ICMP brings the link "down": the first complaint about mwan3."""
+    line = healthy(Line())
+    line.meets = but({name: None})
+    changes = line.run(600)
+    assert {said for _, said in changes} <= {"up", "up target-fault"}
+    assert line.detector.faulty == {name}
+    line.meets = well
+    line.run(900)
+    assert line.detector.faulty == frozenset()
+
+
+@pytest.mark.parametrize("names", [(ANCHORS[0],), ANCHORS, ("gateway",), (ANCHORS[0], PUBLIC[0]), (f"dns:{RESOLVER}",)])
+def test_hosts_that_limit_their_answers_do_not_degrade_the_line(names: tuple[str, ...]) -> None:
+    """A host that leaves out half of its answers would move the office."""
+    line = healthy(Line())
+    line.meets = losing(0.5, 3, names)
+    assert {said for _, said in line.run(3_600)} <= {"up", "up target-fault"}
+
+
+def test_a_slow_line_is_delayed_and_a_busy_afternoon_is_not() -> None:
+    """Either the brownout stays unseen, or every afternoon is one."""
+    line = healthy(Line())
+    line.meets = later(150)
+    assert line.run(600) == []
+    line.meets = later(300)
+    ((after, said),) = line.run(30)
+    assert said == "degraded delayed"
+    assert after <= 8
+    line.meets = well
+    ((_, said),) = line.run(60)
+    assert said == "up"
+
+
+def test_one_slow_host_does_not_delay_the_line() -> None:
+    """A busy server would look like a busy line."""
+    line = healthy(Line())
+    line.meets = but({ANCHORS[0]: 900.0})
+    assert [said for _, said in line.run(120) if not said.startswith("up")] == []
+
+
+def test_dead_resolvers_degrade_and_are_named() -> None:
+    """Pages would not open and nobody would say why."""
+    line = healthy(Line())
+    line.meets = but({"dns": None})
+    ((after, said),) = line.run(60)
+    assert said == "degraded dns"
+    assert after <= 10
+    line.meets = but({"dns": "dns-error"})
+    assert line.run(60) == []
+    line.meets = well
+    assert line.run(60)[-1][1] == "up"
+
+
+def test_a_captive_portal_is_down() -> None:
+    """Pings pass it, pages do not: the desk would see a login page of the provider."""
+    line = healthy(Line())
+    line.meets = but({"http": "captive"})
+    ((after, said),) = line.run(60)
+    assert said == "down captive-portal"
+    assert after <= SETTINGS.check_every_s + 1
+    line.meets = well
+    ((after, said),) = line.run(60)
+    assert said == "up"
+    assert after <= 10
+
+
+def test_a_check_page_that_is_merely_gone_is_no_verdict() -> None:
+    """The regency's web server goes down and with it every village."""
+    line = healthy(Line())
+    for met in (None, "status"):
+        line.meets = but({"http": met})
+        assert {said for _, said in line.run(300)} <= {"up target-fault", "up"}
+
+
+def test_a_full_link_is_not_a_sick_one() -> None:
+    """A download at full rate would move the office: own load looks like a failure."""
+    line = healthy(Line())
+    draw = random.Random(5)
+    line.down_mbit = 9.5
+    line.meets = lambda source: None if draw.random() < 0.2 else well(source) + 210
+    assert {said for _, said in line.run(300)} <= {"up", "up target-fault"}
+
+
+def test_a_rate_collapse_under_demand_is_slow() -> None:
+    """The villages' first complaint; pings see a queue and losses, not the lost rate."""
+    line = healthy(Line())
+    draw = random.Random(5)
+    line.down_mbit = 1.0
+    line.meets = lambda source: None if draw.random() < 0.8 and source.role != "gateway" else later(2_000)(source)
+    ((after, said),) = line.run(40)
+    assert said == "degraded slow"
+    assert SETTINGS.slow_s <= after <= 20
+    assert "1.0 of 10 Mbit/s" in line.verdict.evidence[0]
+
+
+def test_received_bytes_prove_life() -> None:
+    """Where a provider drops all pings, a working line would be down."""
+    line = healthy(Line())
+    line.down_mbit = 3.0
+    line.meets = dead
+    assert [said for _, said in line.run(60) if said.startswith("down")] == []
+    line.down_mbit = 0.0
+    assert line.run(10)[-1][1] == "down gateway"
+
+
+def test_two_poor_fetches_are_slow_and_a_good_one_heals() -> None:
+    """Without demand a rate collapse would stay unseen until somebody waits for a page."""
+    line = healthy(Line())
+    line.detector.fetched(1.0, now=line.now)
+    assert line.run(5) == []
+    line.detector.fetched(1.0, now=line.now)
+    assert line.run(5)[-1][1] == "degraded slow"
+    assert "Mbit/s" in line.verdict.evidence[0]
+    line.detector.fetched(8.0, now=line.now)
+    assert line.run(20)[-1][1] == "up"
+
+
+OBSTACLES: list[tuple[Obstacle, str]] = [
+    ("no-device", "down no-device"),
+    ("carrier", "down carrier"),
+    ("no-privilege", "degraded no-privilege"),
+]
+
+
+@pytest.mark.parametrize(("obstacle", "said"), OBSTACLES)
+def test_an_obstacle_is_told_at_once(obstacle: Obstacle, said: str) -> None:
+    """A pulled cable would wait for a silence."""
+    line = healthy(Line())
+    line.obstacle = obstacle
+    line.detector.judge(obstacle, now=line.now, hour_of_week=None)
+    assert line.said == said
+
+
+def test_late_replies_correct_a_loss() -> None:
+    """A slow line would be called lossy."""
+    line = healthy(Line())
+    line.meets = later(700)
+    line.run(120)
+    assert line.said == "degraded delayed"
+    assert line.verdict.loss < 0.05
+
+
+def test_figures_of_a_verdict() -> None:
+    """The table would show made-up figures."""
+    line = healthy(Line())
+    flip = iter(range(10**9))
+    line.meets = lambda source: 10.0 + 20.0 * (next(flip) % 2) if source.role != "gateway" else 1.0
+    line.run(60)
+    assert line.verdict.rtt_ms in (10.0, 30.0)
+    assert line.verdict.jitter_ms == pytest.approx(10.0, abs=2.0)
+    assert line.verdict.loss == 0
+
+
+def test_public_targets_are_asked_at_most_every_five_seconds_also_in_an_outage() -> None:
+    """217 boxes would be blocked by the hosts that they lean on."""
+    line = healthy(Line())
+    line.meets = losing(0.2)
+    line.run(120)
+    line.meets = dead
+    line.run(60)
+    for name in PUBLIC:
+        assert min(line.intervals(name)) >= SETTINGS.public_every_s - 1e-6
+
+
+def test_four_probes_a_second_at_rest() -> None:
+    """The pace would cost the uplink or the box more than promised."""
+    line = healthy(Line())
+    line.asked.clear()
+    line.run(600)
+    assert 3.5 * 600 <= len(line.asked) <= 4.3 * 600
+
+
+def test_an_uplink_without_anchors_is_judged_by_gateway_resolvers_and_reserve() -> None:
+    """A commercial uplink has public targets only; its outage would be seen late, or its one loss be an outage."""
+    line = healthy(Line(uplink(("1.1.1.1", "8.8.8.8", "9.9.9.9", "208.67.222.222"))))
+    line.meets = dead
+    ((after, said),) = line.run(30)
+    assert (after <= 5, said) == (True, "down gateway")
+
+
+def test_an_uplink_without_targets_is_judged_by_its_gateway() -> None:
+    """The gateway alone would never be up."""
+    line = Line(uplink((), ()), Monitor())
+    line.run(30)
+    assert line.said == "up no-targets"
+    line.meets = dead
+    assert line.run(10)[-1][1] == "down gateway"
+
+
+def test_a_restart_forgets_the_other_device() -> None:
+    """Probes of the device before would judge the new one."""
+    line = healthy(Line())
+    line.detector.restart(now=line.now)
+    assert not line.detector.answered(1, 20.0, now=line.now)
+    line.meets = dead
+    assert line.run(10)[-1][1].startswith("down")
+
+
+def test_a_known_baseline_is_used_from_the_first_seconds() -> None:
+    """After every restart a slow line would be taken for the usual one."""
+    line = healthy(Line(), 900)
+    again = Line(baseline=Baseline.load(line.detector.baseline.dump()))
+    again.meets = later(300)
+    assert again.run(30)[-1][1] == "degraded delayed"
+
+
+def test_forged_answers_change_nothing() -> None:
+    """A stranger's packets would keep a dead line up."""
+    detector = Detector("pde", Line().sources, SETTINGS, contract_mbit=(10, 10), now=0.0)
+    source, _ = detector.next(now=0.0)
+    assert source is not None
+    detector.sent(1, source, now=0.0)
+    assert not detector.answered(2, 1.0, now=0.1)
+    assert detector.answered(1, 1.0, now=0.1)
+    assert not detector.answered(1, 1.0, now=0.2)
+    assert not detector.failed(1, "no-route", now=0.3)
+
+
+_step = st.tuples(
+    st.sampled_from(["next", "answer", "late", "fail", "captive", "judge", "carry", "fetch", "restart"]),
+    st.floats(0, 40, allow_nan=False),
+    st.floats(allow_nan=True, allow_infinity=True),
+)
+
+
+@hypothesis(max_examples=60, deadline=None)
+@given(st.lists(_step, max_size=150))
+def test_any_course_of_events_ends_in_a_verdict(steps: list[tuple[str, float, float]]) -> None:
+    """An odd order of events would crash the watcher."""
+    line = Line()
+    detector, now, serial = line.detector, line.now, 0
+    for what, seconds, number in steps:
+        now += seconds
+        if what == "next":
+            source, again = detector.next(now=now)
+            assert again >= now - 60
+            if source is not None:
+                serial += 1
+                detector.sent(serial, source, now=now)
+        elif what == "answer":
+            detector.answered(serial, number, now=now)
+        elif what == "late":
+            detector.answered(max(0, serial - 3), abs(seconds), now=now)
+        elif what in ("fail", "captive"):
+            detector.failed(serial, "no-route" if what == "fail" else what, now=now)
+        elif what == "fetch":
+            detector.fetched(seconds, now=now)
+        elif what == "restart":
+            detector.restart(now=now)
+        verdict = detector.judge(now=now, hour_of_week=int(seconds))
+        assert 0 <= verdict.loss <= 1
+        assert verdict.since <= now
