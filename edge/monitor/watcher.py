@@ -22,7 +22,7 @@ from edge.monitor.baseline import Baseline
 from edge.monitor.carrier import Link, LinkNews, LinkReader
 from edge.monitor.detector import Detector
 from edge.monitor.facts import LinkFacts
-from edge.monitor.fetch import Fetches
+from edge.monitor.fetches import Fetches
 from edge.monitor.gateway import AUTO, GatewayReader
 from edge.monitor.herald import Herald
 from edge.monitor.memory import Keeper

@@ -16,7 +16,7 @@ from edge import config
 from edge.clock import SystemClock
 from edge.events import ProbeAnswered, UplinkJudged
 from edge.monitor.facts import LinkFacts
-from edge.monitor.fetch import DOUBT_S, FIRST_WITHIN_S, IDLE_S, Fetches
+from edge.monitor.fetches import DOUBT_S, FIRST_WITHIN_S, IDLE_S, Fetches
 from edge.monitor.tally import Row
 from edge.monitor.watcher import Watcher
 from tests.lab.monitor_lab import DEVICE, GATEWAY, SETTINGS, TABLE, TARGETS, WAY, Line, eventually, line, sh, watching
