@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -29,6 +30,7 @@ from tests.office import until
 
 pytestmark = pytest.mark.usefixtures("box")
 UNIT = Path(__file__).parents[2] / "systemd" / "kampung-edge-dnsmasq.service"
+DAEMON = UNIT.with_name("kampung-edge.service")
 
 
 @pytest.fixture
@@ -270,14 +272,26 @@ def somebody() -> tuple[str, ...]:
     return () if alone else ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 
 
+def caps(unit: Path) -> tuple[str, ...]:
+    """The options of setpriv(1) that leave what the unit leaves."""
+    (capabilities,) = unit_settings(unit, "AmbientCapabilities")
+    kept = ",".join(f"+{name.removeprefix('CAP_').lower()}" for name in capabilities.split())
+    return f"--inh-caps=-all,{kept}", f"--ambient-caps=-all,{kept}", f"--bounding-set=-all,{kept}", "--no-new-privs"
+
+
+async def signalled(run_dir: Path, *before: str) -> None:
+    """Have another process find dnsmasq and tell it to read its servers, as the daemon does."""
+    code = "import signal; from pathlib import Path; from edge.lan.process import find, tell\n"
+    code += f"run_dir = Path({str(run_dir)!r}); tell(find(run_dir), signal.SIGHUP, run_dir)"
+    process = await asyncio.create_subprocess_exec(*before, sys.executable, "-B", "-c", code, cwd=UNIT.parents[1])
+    assert await asyncio.wait_for(process.wait(), 20) == 0
+
+
 async def test_the_unit_s_privileges_suffice_and_its_user_may_signal(providers: Providers, folder: Path) -> None:
     """As the daemon's own user dnsmasq might not open port 53, or the daemon not reach it without being root."""
     config, user = named(folder), somebody()
-    (capabilities,) = unit_settings(UNIT, "AmbientCapabilities")
-    kept = ",".join(f"+{name.removeprefix('CAP_').lower()}" for name in capabilities.split())
     os.chown(folder, 65534 if user else 0, 65534 if user else 0)
-    limits = (f"--inh-caps=-all,{kept}", f"--ambient-caps=-all,{kept}", f"--bounding-set=-all,{kept}", "--no-new-privs")
-    dnsmasq = Dnsmasq(folder, *(user or ("setpriv",)), *limits)
+    dnsmasq = Dnsmasq(folder, *(user or ("setpriv",)), *caps(UNIT))
     shell.prepare(config)
     providers.silent, providers.lying = {TELKOM}, {PDE}
     dnsmasq.start(*(() if user else ROOT))
@@ -285,9 +299,7 @@ async def test_the_unit_s_privileges_suffice_and_its_user_may_signal(providers: 
         assert await asked("lie.example", within_s=5) == LIE
         assert (await asyncio.to_thread(discover)).startswith("192.168.10.")
         providers.lying = set()
-        pid = (folder / PID).read_text().strip()
-        powerless = (*(user or ("setpriv",)), "--inh-caps=-all", "--bounding-set=-all")
-        sh(f"{' '.join(powerless)} kill -HUP {pid}")
+        await signalled(folder, *(user or ("setpriv",)), *caps(DAEMON))
         await until(lambda: answered("lie.example", PDE), within_s=1, what="an empty cache")
     finally:
         dnsmasq.end()

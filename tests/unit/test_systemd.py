@@ -134,6 +134,11 @@ def test_dnsmasq_runs_as_the_daemon_s_own_user(key: str) -> None:
     assert lines(UNITS[2], key) == lines(UNITS[0], key)
 
 
+def test_the_daemon_sees_whom_it_signals() -> None:
+    """Under hidepid a process with more capabilities is hidden (proc(5)), so names would follow no uplink."""
+    assert lines(UNITS[0], "ProtectProc") == ["default"]
+
+
 def test_dnsmasq_runs_with_what_the_daemon_writes() -> None:
     """The daemon would write one configuration and look for a process that reads another."""
     (line,) = lines(UNITS[2], "ExecStart")
