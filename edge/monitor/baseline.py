@@ -1,8 +1,8 @@
 """The usual round trip of each source, learned by the hour of the week. Pure.
 
-A floor that falls quickly and rises over hours, so that a bad evening is not learned as usual; and over it, for each
+A floor that falls quickly and rises over days, so that a bad evening is not learned as usual; and over it, for each
 hour of the week, how much that hour is usually above the floor, at most `MOST_RISE` of the rise that degrades: a
-village may know that its mornings are slow, but no habit hides a rise of half as much again.
+village may know that its mornings are slow, but no habit hides a rise of a quarter more.
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ from typing import Any
 
 HOURS = 168
 MOST_SOURCES = 64
-MOST_RISE = 0.4
+MOST_RISE = 0.25
 MOST_MS = 60_000.0
 EVERY_S = 10.0  # one median in so many seconds is learned
-_FALL, _RISE, _RISE_AT_FIRST = 0.2, 0.0005, 0.05
+_FALL, _RISE, _RISE_AT_FIRST = 0.2, 0.0001, 0.05
 _AT_FIRST = 60  # medians, 10 minutes, in which the floor is still sought
-_HOUR_SHARE = 1 / 360  # of one median in its hour
-_WEEK_SHARE = 0.3  # of a new week in an hour already known
+_HOUR_SHARE = 0.0025  # of one median in an hour already known: a week's 360 of them count for six tenths
 
 
 class _Usual:
@@ -85,8 +84,7 @@ class Baseline:
         usual.seen = min(usual.seen + 1, _AT_FIRST)
         if hour_of_week is not None:
             known = usual.hours.get(hour_of_week)
-            share = _HOUR_SHARE * (_WEEK_SHARE * 3)
-            usual.hours[hour_of_week] = rtt_ms if known is None else known + (rtt_ms - known) * share
+            usual.hours[hour_of_week] = rtt_ms if known is None else known + (rtt_ms - known) * _HOUR_SHARE
 
 
 def _is_ms(value: object) -> bool:
