@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator
+from concurrent.futures import Executor
 from typing import Any
 
 from pyasn1.error import PyAsn1Error
@@ -68,14 +69,22 @@ class SecretRefused(Exception):
 
 
 class Agent:
-    """Asks the device of `settings`, each try for `answer_s` seconds.
+    """Asks the device of `settings`, each try for `answer_s` seconds; `builder` makes its engines.
 
     With `device`, packets leave by that network device only, with `mark`.
     """
 
     def __init__(
-        self, settings: config.Snmp, secret: Secret, *, device: str = "", mark: int = 0, answer_s: float = ANSWER_S
+        self,
+        settings: config.Snmp,
+        secret: Secret,
+        *,
+        device: str = "",
+        mark: int = 0,
+        answer_s: float = ANSWER_S,
+        builder: Executor | None = None,
     ) -> None:
+        self._builder = builder
         self._settings = settings
         self._secret = secret
         self._device = device
@@ -101,7 +110,7 @@ class Agent:
         """Have a socket within. Raises NoAnswer where there is no way to the device."""
         self._polls += 1
         if self._engine is None or self._polls > POLLS_AN_ENGINE:
-            self._engine = await asyncio.get_running_loop().run_in_executor(None, self._build)
+            self._engine = await asyncio.get_running_loop().run_in_executor(self._builder, self._build)
             self._engine.register_transport_dispatcher(self._wire)
             self._polls = self._wire.heard = 0
         try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any
 
@@ -50,7 +51,14 @@ class Devices:
         usable = {each.name: secret for each in self._settings if (secret := self._secret(each))}
         if not usable:
             return
-        await asyncio.get_running_loop().run_in_executor(None, _load)
+        builder = ThreadPoolExecutor(1, "snmp")  # one: each thread that builds engines keeps a heap of its own
+        try:
+            await asyncio.get_running_loop().run_in_executor(builder, _load)
+            await self._poll(usable, builder)
+        finally:
+            builder.shutdown(wait=False, cancel_futures=True)
+
+    async def _poll(self, usable: Mapping[str, Secret], builder: Executor) -> None:
         from edge.monitor.snmp.agent import Agent
         from edge.monitor.snmp.device import Device
 
@@ -58,7 +66,7 @@ class Devices:
             for each in self._settings:
                 if each.name in usable:
                     device, mark = self._ways.get(each.uplink, ("", 0))
-                    agent = Agent(each, usable[each.name], device=device, mark=mark)
+                    agent = Agent(each, usable[each.name], device=device, mark=mark, builder=builder)
                     self._running[each.name] = Device(each, agent, clock=self._clock, health=self._health)
                     group.create_task(self._running[each.name].run(), name=f"snmp {each.name}")
 
