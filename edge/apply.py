@@ -41,6 +41,7 @@ class Apply:
         self._path = path
         self._clock = clock
         self._trial = Trial(path, Path(file.config.state_dir))
+        self._health: Health | None = None
         self._record: Record | None = None
         self._before: Source | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -73,7 +74,8 @@ class Apply:
             return ""
 
     def tell(self, health: Health) -> None:
-        """Raise or clear the conditions of a trial; the time left is as of now."""
+        """Raise or clear the conditions of a trial, here and at a confirmation; the time left is as of now."""
+        self._health = health
         if self._record and self._before:
             left = max(0.0, self._record.until_monotonic - self._clock.monotonic())
             health.raise_("config-trial", f"undone in {left // 60:.0f} min {left % 60:.0f} s unless confirmed")
@@ -118,6 +120,8 @@ class Apply:
                 self._arm()
                 raise Refused(f"the confirmation cannot be written, so the trial goes on: {error}") from error
             self._settle()
+        if self._health:
+            self.tell(self._health)
         log.info("%s is confirmed", self._path)
         return {"confirmed": True}
 

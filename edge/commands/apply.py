@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from edge.traffic.operator import Change
 
 _LEAST_S, _MOST_S = 60, 86_400
+_SWAP_S = 10.0
 
 
 @click.command("apply", short_help="Try the configuration; it undoes itself unless confirmed.")
@@ -78,10 +80,25 @@ def confirm(path: Path, as_json: bool) -> None:
 def _ask(config: Config, /, **question: Any) -> dict[str, Any]:
     from edge.control import NotRunning, Refused, ask
 
+    run_dir, deadline = Path(config.run_dir), time.monotonic() + _SWAP_S
+    while True:
+        try:
+            return ask(run_dir, question)
+        except NotRunning as error:
+            if time.monotonic() > deadline or not _runs(run_dir):
+                end(str(error), exits.FAILED)
+            time.sleep(0.1)
+        except Refused as error:
+            end(str(error), exits.FAILED)
+
+
+def _runs(run_dir: Path) -> bool:
+    """Whether there is a daemon after all: it does not answer while it goes from one configuration to the other."""
     try:
-        return ask(Path(config.run_dir), question)
-    except (NotRunning, Refused) as error:
-        end(str(error), exits.FAILED)
+        pid = int((run_dir / "lock").read_text())
+    except (OSError, ValueError):
+        return False
+    return Path(f"/proc/{pid}").exists()
 
 
 def _changes(config: Config) -> list[Change]:
