@@ -35,8 +35,8 @@ def state() -> list[str]:
         text = netns.run(*command.split(), namespace=BOX)
         text = re.sub(r"\n\t*elements = \{[^}]*\}", "", text)
         lines = (_settled(line) for line in text.splitlines() if "fe80::" not in line)
-        # Only chains are read in their order. Routes, qdiscs, and rules of one priority, with which a rule's line begins,
-        # are told in the order of their making.
+        # Only chains are read in their order. Routes, qdiscs, and rules of one priority, with which a rule's line
+        # begins, are told in the order of their making.
         found += [f"{command}: {line}" for line in (lines if command.startswith("nft") else sorted(lines))]
     return found
 
