@@ -1,0 +1,105 @@
+"""Connections are forgotten by mark, network and address, by a real kernel; nobody else's."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from edge.kernel.conntrack import ConntrackFailed, forget
+from edge.kernel.state import Stale
+from tests.lab.namespaces import sh
+
+pytestmark = pytest.mark.usefixtures("box")
+_MASK = 0xFF0000
+_MINE, _OTHERS = 0x110000, 0x120000
+
+
+def entry(source: str, destination: str, mark: int, *, back: str = "") -> None:
+    """Put a connection into the kernel's table; `back` is the address its answers come to, if it is translated."""
+    reply = f"--reply-src {destination} --reply-dst {back or source}"
+    sh(
+        f"conntrack -I -p udp -t 300 --src {source} --dst {destination} --sport 4000 --dport 53 {reply} "
+        f"--reply-port-src 53 --reply-port-dst 4000 --mark {mark}"
+    )
+
+
+def left(family: str = "ipv4") -> set[str]:
+    """The destinations of the connections that are still known."""
+    lines = sh(f"conntrack -L -f {family} -p udp").splitlines()
+    return {word.removeprefix("dst=") for line in lines for word in line.split()[:7] if word.startswith("dst=")}
+
+
+def test_a_mark_is_forgotten_in_both_ip_versions_and_no_other() -> None:
+    """At a switch the guests' connections, and everyone's on other uplinks, must live on."""
+    entry("192.168.10.20", "203.0.113.1", _MINE)
+    entry("192.168.10.20", "203.0.113.2", _OTHERS)
+    entry("192.168.10.20", "203.0.113.3", _MINE | 0x7)  # bits outside the mask belong to others
+    entry("fd10::20", "2001:db8::1", _MINE)
+    entry("fd10::20", "2001:db8::2", _OTHERS)
+    forget(Stale(_MINE, _MASK))
+    assert left() == {"203.0.113.2"}
+    assert left("ipv6") == {"2001:db8::2"}
+
+
+def test_networks_choose_and_spare() -> None:
+    """A pinned network goes its own way: its connections must not be torn with the others, nor the others with them."""
+    for destination in ("10.51.0.80", "10.52.0.80", "203.0.113.1"):
+        entry("192.168.10.20", destination, _MINE)
+    entry("192.168.10.20", "10.51.0.81", _OTHERS)
+    entry("fd10::20", "2001:db8::1", _MINE)
+    forget(Stale(_MINE, _MASK, within=("10.52.0.0/16",)))
+    assert left() == {"10.51.0.80", "203.0.113.1", "10.51.0.81"}
+    assert left("ipv6") == {"2001:db8::1"}
+    forget(Stale(_MINE, _MASK, sparing=("10.51.0.0/16",)))
+    assert left() == {"10.51.0.80", "10.51.0.81"}
+    assert left("ipv6") == set()
+
+
+def test_an_address_that_is_gone_takes_its_connections_along() -> None:
+    """Answers to an address that the provider took away come back no more; those to the others do."""
+    entry("192.168.10.20", "203.0.113.1", _MINE, back="100.64.7.2")
+    entry("192.168.10.20", "203.0.113.2", _MINE, back="100.64.8.2")
+    entry("203.0.113.3", "100.64.7.2", _MINE)
+    entry("192.168.10.20", "203.0.113.4", _OTHERS, back="100.64.7.2")
+    forget(Stale(_MINE, _MASK, address="100.64.7.2"))
+    assert left() == {"203.0.113.2", "203.0.113.4"}
+
+
+def test_forgetting_nothing_is_no_error() -> None:
+    """Most switches happen on an idle box."""
+    for stale in (Stale(_MINE, _MASK), Stale(_MINE, _MASK, sparing=("10.0.0.0/8",)), Stale(_MINE, _MASK, address="x")):
+        forget(stale)
+
+
+def test_connections_that_end_meanwhile_are_no_error() -> None:
+    """A connection may end between listing and deleting; those behind it must be forgotten all the same."""
+    rounds = 20
+    for number in range(60):
+        entry("192.168.10.20", f"203.0.113.{number + 1}", _MINE)
+    with subprocess.Popen(["conntrack", "-D", "-m", f"{_MINE:#x}/{_MASK:#x}"], stdout=-3, stderr=-3) as other:
+        for _ in range(rounds):
+            forget(Stale(_MINE, _MASK, sparing=("10.0.0.0/8",)))
+        other.wait()
+    assert left() == set()
+
+
+def test_without_the_privilege_it_says_so() -> None:
+    """The operator must read what is missing, not that a deletion failed."""
+    script = (
+        "from edge.kernel.conntrack import forget\nfrom edge.kernel.errors import PrivilegeMissing\n"
+        "from edge.kernel.state import Stale\n"
+        "try: forget(Stale(1, 1))\nexcept PrivilegeMissing as error: print(error)"
+    )
+    drop = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--ambient-caps=-all"]
+    done = subprocess.run([*drop, sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "netlink: Operation not permitted"
+
+
+def test_a_network_that_is_none_is_a_bug_and_no_flush() -> None:
+    """A wrong filter must never delete everything."""
+    entry("192.168.10.20", "203.0.113.1", _OTHERS)
+    with pytest.raises((ValueError, ConntrackFailed)):
+        forget(Stale(_MINE, _MASK, within=("10.51.0.1/16",)))
+    assert left() == {"203.0.113.1"}
