@@ -46,7 +46,7 @@ def test_a_guest_is_judged_before_connection_tracking() -> None:
 
 def test_every_plain_chain_ends_in_drop() -> None:
     """What no rule allows must not fall through to somebody else's accept."""
-    for name in ("ours", "from_guest", "guest_to_box", "uplink_to_box"):
+    for name in ("ours", "from_guest", "guest_to_box", "uplink_to_box", "tunnel_to_box"):
         assert chain(name, text())[-1] == "drop"
 
 
@@ -136,3 +136,43 @@ def test_the_digest_tells_texts_apart() -> None:
     """Two rulesets with one digest would never be told apart in the kernel."""
     assert digest(text()) == digest(text())
     assert digest(text()) != digest(text(denied=True))
+
+
+TUNNEL = (config.Tunnel(name="dinas", device="wg0", port=51821, pinned=("10.51.0.0/16", "10.60.0.0/16")),)
+
+
+def test_a_tunnel_carries_the_office_to_its_networks_alone() -> None:
+    """Guests, or the office's internet, in the government's tunnel; or its packets by an uplink that leaks them."""
+    whole = text(tunnel=TUNNEL)
+    to_tunnel = [rule for rule in chain("ours", whole) if 'oifname "wg0"' in rule]
+    assert to_tunnel == ['iifname { "office0" } oifname "wg0" ip daddr { 10.51.0.0/16, 10.60.0.0/16 } accept']
+    assert 'oifname "tel0" ip daddr { 10.51.0.0/16, 10.60.0.0/16 } drop' in chain("ours", whole)
+    assert 'oifname { "pde0", "tel0", "wg0" } masquerade' in whole
+
+
+def test_a_tunnels_outer_packets_are_the_boxs_own() -> None:
+    """They would stay on the uplink on which they began, and management with them."""
+    whole = text(tunnel=TUNNEL)
+    assert "udp dport { 51821 } accept" in chain("uplink_to_box", whole)
+    assert any("udp sport { 51821 }" in rule and "0x00030000" in rule for rule in chain("return_path", whole))
+    moved = [rule for rule in chain("classify", whole) if "udp dport { 51821 }" in rule]
+    assert len(moved) == 2
+    assert all("0x00130000" in rule or "0x00230000" in rule for rule in moved)
+    assert "51821" not in text()
+
+
+def test_what_others_began_belongs_to_no_class_that_moves() -> None:
+    """An engineer's session by PDE would be forgotten when the box's own traffic leaves PDE."""
+    rules = [rule for rule in chain("classify", text(tunnel=TUNNEL)) if "ct state new ct mark set" in rule]
+    assert ["0x001f0000" in rules[0], "0x002f0000" in rules[1], "0x009f0000" in rules[2]] == [True, True, True]
+
+
+def test_management_enters_by_a_tunnel_and_strangers_do_not() -> None:
+    """Whoever holds a key of the tunnel would reach the box's services."""
+    rules = chain("tunnel_to_box", text(tunnel=TUNNEL, policy=config.Policy(management=("10.77.0.0/24",))))
+    assert "ip saddr { 10.77.0.0/24 } accept" in rules
+    assert rules[-1] == "drop"
+    assert chain("tunnel_to_box", text(tunnel=TUNNEL))[-2:] == [
+        "icmp type echo-request limit rate 20/second accept",
+        "drop",
+    ]

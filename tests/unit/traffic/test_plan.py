@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from edge import config
 from edge.kernel.state import Facts, HostState, Route, Rule, Ruleset, diff, only
 from edge.marks import class_mark, probe_mark
-from edge.traffic.plan import PINNED_TABLE, assigned_uplinks, desired, uplink_table
+from edge.traffic.plan import (
+    MAIN_TABLE,
+    PINNED_TABLE,
+    assigned_uplinks,
+    desired,
+    gateways,
+    standing_ways,
+    uplink_table,
+    ways,
+)
 from edge.traffic.policy import Assignment, Choice, Policy
 from tests.unit.traffic.village import FACTS, LINKS, PDE, settings, uplink
 
@@ -72,6 +82,81 @@ def test_a_switch_touches_routing_alone_and_adds_before_it_removes() -> None:
     actions = [change.action for change in changes]
     assert actions == sorted(actions), "every add comes before every remove"
     assert set(actions) == {"add", "remove"}
+
+
+TUNNELLED = settings(
+    tunnel=(
+        config.Tunnel(name="dinas", device="wg0", pinned=("10.51.0.0/16", "10.60.0.0/16")),
+        config.Tunnel(name="spare", device="wg1", pinned=("10.51.7.0/24",)),
+    )
+)
+WITH_WG = Facts(LINKS | {name: replace(LINKS["lo"], name=name) for name in ("wg0", "wg1")})
+
+
+def test_pinned_prefixes_go_by_their_ways_in_order() -> None:
+    """Steps: all well; PDE judged down; its device gone; a tunnel gone; nothing there. Never by Telkom."""
+    no_pde = Facts({name: link for name, link in WITH_WG.links.items() if name != "pde0"})
+    bare = Facts({name: LINKS[name] for name in ("lo", "tel0", "office0")})
+    steps: list[tuple[Facts, tuple[str, ...], list[str], list[str], list[str]]] = [
+        (WITH_WG, (), ["pde0", "wg0"], ["pde0", "wg0", "wg1"], ["wg0"]),
+        (WITH_WG, ("pde",), ["wg0", "pde0"], ["wg0", "wg1", "pde0"], ["wg0"]),
+        (no_pde, (), ["wg0"], ["wg0", "wg1"], ["wg0"]),
+        (FACTS, (), ["pde0"], ["pde0"], []),
+        (FACTS, ("pde",), ["pde0"], ["pde0"], []),  # a verdict from other targets must not cut the only way there is
+        (bare, ("pde",), [], [], []),
+    ]
+    for facts, down, *wanted in steps:
+        found = ways(TUNNELLED, facts, down)
+        for prefix, devices in zip(("10.51.0.0/16", "10.51.7.0/24", "10.60.0.0/16"), wanted, strict=True):
+            assert [route.device for route in found[prefix]] == devices, (prefix, down)
+        state = desired(TUNNELLED, FIRST, facts, down=down)
+        closed = {r.destination for r in state if isinstance(r, Route) and r.table == PINNED_TABLE and not r.device}
+        assert closed == set(found), "every prefix ends in unreachable"
+
+
+def test_pinned_prefixes_are_asked_before_anybodys_routes() -> None:
+    """A foreign, more specific route in the main table would lead the box's own packets to the internet."""
+    rules = {r.table: r.priority for r in desired(TUNNELLED, FIRST, WITH_WG) if isinstance(r, Rule) and not r.mask}
+    assert rules[PINNED_TABLE] < rules[MAIN_TABLE]
+
+
+def test_what_insists_on_a_way_leaves_by_no_other() -> None:
+    """An answer to a session that came in by an uplink would leave by another, with the wrong address."""
+    no_pde = Facts({name: link for name, link in LINKS.items() if name != "pde0"})
+    state = desired(settings(), FIRST, no_pde)
+    assert way(state, mark=probe_mark(1)) == "unreachable"
+    assert way(state, mark=probe_mark(2)) == "telkom"
+
+
+def test_an_automatic_gateway_is_the_one_that_is_found() -> None:
+    """Steps: none yet, one found, a point-to-point device: only the uplink's own table may differ."""
+    auto = settings(uplink=(PDE, uplink("telkom", "tel0", "auto")))
+    steps: list[tuple[dict[str, str], set[Route]]] = [
+        ({}, set()),
+        ({"tel0": "192.168.1.9"}, {Route(4, uplink_table(2), "default", 10, "192.168.1.9", "tel0")}),
+        ({"tel0": ""}, {Route(4, uplink_table(2), "default", 10, "", "tel0")}),
+    ]
+    for found, wanted in steps:
+        facts = replace(FACTS, gateways=found)
+        routes = {r for r in desired(auto, FIRST, facts) if isinstance(r, Route) and r.table == uplink_table(2)}
+        assert routes == wanted
+        assert gateways(auto, facts) == {"pde": "10.35.10.1"} | ({"telkom": found["tel0"]} if found else {})
+    one, other = (
+        desired(auto, FIRST, replace(FACTS, gateways={"tel0": gateway})) for gateway in ("10.0.0.1", "10.0.0.2")
+    )
+    assert [(change.action, type(change.item)) for change in diff(other, one)] == [("replace", Route)]
+
+
+def test_the_ways_that_stand_are_read_back() -> None:
+    """A restarted daemon would forget connections that never moved, or keep those that did."""
+    state = desired(TUNNELLED, FIRST, WITH_WG, down=("pde",))
+    found = standing_ways(TUNNELLED, WITH_WG, state)
+    assert {prefix: routes[0].device for prefix, routes in found.items()} == {
+        "10.51.0.0/16": "wg0",
+        "10.51.7.0/24": "wg0",
+        "10.60.0.0/16": "wg0",
+    }
+    assert standing_ways(TUNNELLED, WITH_WG, frozenset()) == {prefix: [] for prefix in found}
 
 
 def test_the_assignment_is_read_back() -> None:
