@@ -28,7 +28,8 @@ TRIALS = 20
 _AT_ONCE = 8
 _SEED = 20261122
 _MOST_S = 1_500
-_CONTENDERS = ("kernel", "keepalived", "edge")  # those that wait longest begin first
+_CONTENDERS = ("edge", "kernel", "keepalived")  # those that take longest begin first
+_TOLD = ("edge", "keepalived", "kernel")
 _RATIO_OF = {"loss30": "suffered_s"}  # a lossy line answers many requests, and fails the others
 _QUICK = (
     ("edge", "blackhole", 1),
@@ -100,7 +101,7 @@ def judge(outcomes: Iterable[Outcome]) -> Figures:
 
 def _in_order(item: tuple[tuple[str, str], list[Outcome]]) -> tuple[int, int]:
     contender, fault = item[0]
-    return list(FAULTS).index(fault), -_CONTENDERS.index(contender)
+    return list(FAULTS).index(fault), _TOLD.index(contender)
 
 
 def _gap(outcomes: Iterable[Outcome]) -> list[float]:
