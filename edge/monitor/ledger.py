@@ -72,12 +72,13 @@ class Ledger:
         if not rtt_ms >= 0:  # negative or not a number: what a jumping clock makes of a time stamp
             rtt_ms = max(0.0, now - probe.sent_at) * 1_000
         track = probe.track
+        counted = self.alive_since is not None and probe.sent_at >= self.alive_since
         if self._life[track.name]:
             self._lives(probe.sent_at)
         track.took(probe.sent_at, rtt_ms, self._timeout_s)
         if probe.state == PENDING:
             probe.state = ANSWERED
-        else:
+        elif counted:
             self._correct(probe)
         if track.role == "gateway":
             self.gateway_answers = True
@@ -188,7 +189,11 @@ class Ledger:
         self._count_miss(track, probe.sent_at)
         if track.role == "gateway":
             self.gateway_answers = False if track.srtt_ms is not None and track.trusted else None
-        if not track.trusted or (self.alive_sent is not None and probe.sent_at <= self.alive_sent):
+        if self.alive_sent is None or probe.sent_at > self.alive_sent:
+            self._silence(probe)
+
+    def _silence(self, probe: Probe) -> None:
+        if not probe.track.trusted:
             return
         if self.silent_from is None:
             self.silent_from = self._silent_to = probe.sent_at
@@ -198,7 +203,7 @@ class Ledger:
         if self._mute_from is None:
             self._mute_from = probe.sent_at
         self._silent_probes += 1
-        self._lost_life += self._life[track.name]
+        self._lost_life += self._life[probe.track.name]
 
     def _count_miss(self, track: Track, sent_at: float) -> None:
         if not track.misses:
@@ -216,6 +221,14 @@ class Ledger:
                 track.forget()
         if self.silent_from is not None and sent_at >= self.silent_from:
             self.silent_from = self._mute_from = None
+            if self._silent_to > sent_at:
+                self._listen_anew(sent_at)
+
+    def _listen_anew(self, alive_sent: float) -> None:
+        """A late answer ends the silence when its probe was sent: what was lost after that is silence still."""
+        for probe in self._open.values():
+            if probe.state == LOST and probe.sent_at > alive_sent:
+                self._silence(probe)
 
     def _run(self, probe: Probe) -> None:
         rank = self._ranks[probe.track.name]
@@ -244,8 +257,7 @@ class Ledger:
 
     def _correct(self, probe: Probe) -> None:
         track = probe.track
-        if probe.state == LOST:
-            track.losses -= 1
-            track.answers += 1
-            if probe.began:
-                track.runs -= 1
+        track.losses -= 1
+        track.answers += 1
+        if probe.began:
+            track.runs -= 1
