@@ -58,7 +58,9 @@ class Network:
         self._preferences = Preferences(state_dir / PREFERENCES, clock)
         self._resolver = Resolver(config, health=health)
         self.decisions = Decisions()
-        self.devices = Devices(config.snmp, secrets.snmp, uplinks=config.uplink, clock=clock, health=health)
+        self.devices = Devices(
+            config.snmp, secrets.snmp, uplinks=config.uplink, clock=clock, announce=announce, health=health
+        )
         self.controller = Controller(
             config,
             clock=clock,

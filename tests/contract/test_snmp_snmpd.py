@@ -225,7 +225,7 @@ async def test_all_devices_run_beside_each_other(agent: Snmpd) -> None:
     )
     health = Health(time.time)
     secrets = {"ont": secret(), "switch": secret()}
-    devices = Devices(settings, secrets, clock=SystemClock(), health=health)
+    devices = Devices(settings, secrets, clock=SystemClock(), announce=print, health=health)
     running = asyncio.create_task(devices.run())
     try:
         await until(lambda: [each.state for each in devices.figures()] == ["well", "silent", "secret"])

@@ -74,7 +74,7 @@ async def _watched() -> AsyncIterator[tuple[Devices, Health]]:
     )
     health = Health(time.time)
     secrets = dict.fromkeys(PROVIDERS, "desa")
-    devices = Devices(settings, secrets, uplinks=uplinks, clock=SystemClock(), health=health)
+    devices = Devices(settings, secrets, uplinks=uplinks, clock=SystemClock(), announce=print, health=health)
     running = asyncio.create_task(devices.run())
     try:
         yield devices, health

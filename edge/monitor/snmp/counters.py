@@ -66,9 +66,9 @@ class Meter:
     def _grown(self, last: int | None, now: int | None, wrap: int, most: float, restarted: bool) -> int | None:
         if last is None or now is None:
             return None
-        if restarted:
-            last = 0
-        grown = now - last if now >= last else now - last + wrap
+        grown = now - last
+        if grown < 0:
+            grown = now if restarted else grown + wrap
         if 0 <= grown <= most:
             return grown
         self.flaws.add("ports: a counter leaps or goes back")

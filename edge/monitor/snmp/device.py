@@ -16,9 +16,9 @@ from edge.health import Health
 from edge.monitor.snmp.agent import Agent, NoAnswer, SecretRefused
 from edge.monitor.snmp.counters import Meter
 from edge.monitor.snmp.decode import Decoder, Rows
-from edge.monitor.snmp.figures import DeviceFigures, Reading, State
+from edge.monitor.snmp.figures import DeviceFigures, Optic, Reading, State
 from edge.monitor.snmp.judge import Finding, judge
-from edge.monitor.snmp.oids import OLD_PORTS, ROLES, Table, Value, oid
+from edge.monitor.snmp.oids import OLD_PORTS, PORTS, ROLES, Table, Value, oid
 from edge.monitor.snmp.walk import Walk
 
 log = logging.getLogger("edge.monitor.snmp")
@@ -39,7 +39,7 @@ class Device:
         self._health = health
         self._role = ROLES[settings.role]
         self._meter = Meter()
-        self._uptime_s = 0.0
+        self._uptime_s: float | None = None
         self._failures = 0
         self._malformed = 0
         self._told: set[str] = set()
@@ -76,39 +76,40 @@ class Device:
 
     async def _ask(self) -> Reading:
         decoder = Decoder()
-        names = list(self._role.scalars)
-        oids = [self._role.scalars[name] for name in names]
-        if self._settings.optical_oid:
-            oids.append(oid(self._settings.optical_oid))
-        said = dict(await self._agent.get(tuple(oids)))
-        scalars: dict[str, Value] = {name: said.get(self._role.scalars[name]) for name in names}
-        optic = None
-        if self._settings.optical_oid:
-            optic = decoder.optic(said.get(oids[-1]), self._settings.optical_per_dbm)
-        tables: dict[str, Rows] = {}
-        try:
-            await self._read_tables(tables, decoder)
-        except NoAnswer:  # it lives: keep what it said so far
-            decoder.flaws.add("tables: it falls silent in the middle")
+        scalars, optic = await self._read_scalars(decoder)
+        tables = await self._read_tables(decoder)
         reading = decoder.reading(scalars, tables, optic)
-        restarted = (reading.uptime_s or 0.0) < self._uptime_s
-        self._uptime_s = reading.uptime_s or 0.0
+        before, self._uptime_s = self._uptime_s, reading.uptime_s
+        restarted = before is not None and reading.uptime_s is not None and reading.uptime_s < before
         ports = self._meter.take(decoder.ports(tables), restarted=restarted, now=self._clock.monotonic())
         self._tell_flaws(decoder.flaws | self._meter.flaws)
         return replace(reading, ports=ports)
 
-    async def _read_tables(self, tables: dict[str, Rows], decoder: Decoder) -> None:
-        for table in self._role.tables:
-            await self._walk(table, tables, decoder)
-        if not any("received" in row for row in tables["ports"].values()):
-            await self._walk(OLD_PORTS, tables, decoder)
+    async def _read_scalars(self, decoder: Decoder) -> tuple[dict[str, Value], Optic | None]:
+        wanted, vendors = self._role.scalars, self._settings.optical_oid
+        more = (oid(vendors),) if vendors else ()
+        said = dict(await self._agent.get((*wanted.values(), *more)))
+        scalars = {name: said.get(each) for name, each in wanted.items()}
+        return scalars, decoder.optic(said.get(more[0]), self._settings.optical_per_dbm) if more else None
 
-    async def _walk(self, table: Table, tables: dict[str, Rows], decoder: Decoder) -> None:
+    async def _read_tables(self, decoder: Decoder) -> dict[str, Rows]:
+        """The interfaces, without which a reading is none, and as many other tables as the device cares to answer."""
+        tables: dict[str, Rows] = {"ports": await self._walk(PORTS, decoder)}
+        if not any("received" in row for row in tables["ports"].values()):
+            tables["old_ports"] = await self._walk(OLD_PORTS, decoder)
+        try:
+            for table in self._role.tables:
+                tables[table.name] = await self._walk(table, decoder)
+        except NoAnswer:
+            decoder.flaws.add("tables: it falls silent when asked for all")
+        return tables
+
+    async def _walk(self, table: Table, decoder: Decoder) -> Rows:
         walk = Walk(table)
-        tables[table.name] = walk.rows
         while walk.wanted:
             walk.take(await self._agent.bulk(walk.wanted, walk.repetitions))
         decoder.flaws |= walk.flaws
+        return walk.rows
 
     def _tell_flaws(self, flaws: set[str]) -> None:
         if self._agent.malformed > self._malformed:

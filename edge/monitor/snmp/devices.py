@@ -13,11 +13,13 @@ from typing import Any
 
 from edge import config, marks
 from edge.clock import Clock
+from edge.events import Announce
 from edge.health import Health
 from edge.monitor.snmp.figures import DeviceFigures
 from edge.monitor.snmp.secret import BadSecret, Secret, parse
+from edge.supervise import keep
 
-_Way = tuple[str, int]
+AGAIN_S, MOST_AGAIN_S = 60.0, 3_600.0  # after a crash
 
 
 class Devices:
@@ -33,12 +35,14 @@ class Devices:
         *,
         uplinks: tuple[config.Uplink, ...] = (),
         clock: Clock,
+        announce: Announce,
         health: Health,
     ) -> None:
         self._settings = settings
         self._secrets = secrets
         self._ways = {uplink.name: (uplink.device, marks.probe_mark(place)) for place, uplink in enumerate(uplinks, 1)}
         self._clock = clock
+        self._announce = announce
         self._health = health
         now = clock.monotonic()
         self._known = {
@@ -68,7 +72,19 @@ class Devices:
                     device, mark = self._ways.get(each.uplink, ("", 0))
                     agent = Agent(each, usable[each.name], device=device, mark=mark, builder=builder)
                     self._running[each.name] = Device(each, agent, clock=self._clock, health=self._health)
-                    group.create_task(self._running[each.name].run(), name=f"snmp {each.name}")
+                    group.create_task(self._keep(each.name), name=f"snmp {each.name}")
+
+    async def _keep(self, name: str) -> None:
+        """Run one device; a crash of it harms no other, nor the daemon: it is started again at this pace for ever."""
+        await keep(
+            f"snmp {name}",
+            self._running[name].run,
+            announce=self._announce,
+            health=self._health,
+            first_s=AGAIN_S,
+            most_s=MOST_AGAIN_S,
+            within_s=AGAIN_S,
+        )
 
     def figures(self) -> tuple[DeviceFigures, ...]:
         """Every configured device as it is now."""

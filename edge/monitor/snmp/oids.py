@@ -34,7 +34,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """What a kind of device is asked for."""
+    """What a kind of device is asked for beside its interfaces."""
 
     scalars: Mapping[str, Oid]
     tables: tuple[Table, ...]
@@ -75,11 +75,11 @@ _MIKROTIK_SCALARS = {
     "leases": oid(f"{_MIKROTIK}.6.1.0"),
 }
 
-GENERIC = Role(_SYSTEM, (PORTS, PROCESSORS))
-MEASURED = Role(_SYSTEM, (PORTS, PROCESSORS, SENSORS))
+GENERIC = Role(_SYSTEM, (PROCESSORS,))
+MEASURED = Role(_SYSTEM, (PROCESSORS, SENSORS))
 ROLES: Mapping[str, Role] = {
     "generic": GENERIC,
     "switch": MEASURED,
     "ont": MEASURED,
-    "mikrotik": Role(_SYSTEM | _MIKROTIK_SCALARS, (PORTS, PROCESSORS, OPTICS, GAUGES, HOTSPOT, ACCESS_POINTS)),
+    "mikrotik": Role(_SYSTEM | _MIKROTIK_SCALARS, (PROCESSORS, OPTICS, GAUGES, HOTSPOT, ACCESS_POINTS)),
 }

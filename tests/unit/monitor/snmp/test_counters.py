@@ -35,6 +35,12 @@ def test_a_restart_counts_what_came_since() -> None:
     assert _totals(steps)[0] == _wanted(steps)
 
 
+def test_a_device_that_only_says_it_restarted_counts_nothing_twice() -> None:
+    """An uptime that lies at every poll would add the whole counter each time."""
+    steps: list[Step] = [(0, 5_000, False, 0), (60, 6_000, True, 1_000), (120, 7_000, True, 2_000)]
+    assert _totals(steps)[0] == _wanted(steps)
+
+
 def test_a_32_bit_counter_wraps() -> None:
     """A busy port of an old agent would lose four gigabytes at every wrap."""
     steps: list[Step] = [(0, 2**32 - 100, False, 0), (60, 50, False, 150)]

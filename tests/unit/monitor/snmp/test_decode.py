@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from edge.monitor.snmp.decode import MOST_NAME, Decoder, Rows, text
 from edge.monitor.snmp.figures import Optic, Reading
-from edge.monitor.snmp.oids import OLD_PORTS, ROLES, Value
+from edge.monitor.snmp.oids import OLD_PORTS, PORTS, ROLES, Value
 
 VALUES: st.SearchStrategy[Value] = st.one_of(
     st.none(), st.integers(-(2**65), 2**65), st.integers(-5, 40), st.binary(max_size=40)
@@ -118,7 +118,7 @@ def test_a_ports_state(status: int, up: bool | None) -> None:
 
 
 def _tables(data: st.DataObject) -> dict[str, Any]:
-    known = {table.name: table for role in ROLES.values() for table in (*role.tables, OLD_PORTS)}
+    known = {table.name: table for role in ROLES.values() for table in (*role.tables, PORTS, OLD_PORTS)}
     rows = st.dictionaries(st.integers(0, 4).map(lambda index: (index,)), st.none(), max_size=4)
     return {
         name: {

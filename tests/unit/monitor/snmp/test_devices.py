@@ -18,7 +18,7 @@ import edge.parts, edge.views, edge.web.overview
 from edge.clock import SystemClock
 from edge.health import Health
 from edge.monitor.snmp.devices import Devices
-asyncio.run(Devices((), {}, clock=SystemClock(), health=Health(time.time)).run())
+asyncio.run(Devices((), {}, clock=SystemClock(), announce=print, health=Health(time.time)).run())
 print([name for name in sys.modules if name.split(".")[0] in ("pysnmp", "pyasn1")])
 """
 
@@ -36,7 +36,7 @@ async def test_a_device_without_a_usable_secret_is_told_and_not_asked() -> None:
         config.Snmp(name="switch", host="127.0.0.1", ports=("lan1",)),
     )
     health = Health(time.time)
-    devices = Devices(settings, {"ont": "user=edge"}, clock=SystemClock(), health=health)
+    devices = Devices(settings, {"ont": "user=edge"}, clock=SystemClock(), announce=print, health=health)
     assert [each.state for each in devices.figures()] == ["starting", "starting"]
     await devices.run()
     assert {raised.subject: raised.detail for raised in health.current()} == {

@@ -9,7 +9,7 @@ from typing import get_args, get_type_hints
 import pytest
 
 from edge import config
-from edge.monitor.snmp.oids import MOST_ROWS, ROLES, oid
+from edge.monitor.snmp.oids import MOST_ROWS, OLD_PORTS, PORTS, ROLES, oid
 
 PERSONAL = (  # hotspot user names, addresses and MACs; wireless clients; the ARP table; DHCP leases
     "1.3.6.1.4.1.14988.1.1.5.1.1.3",
@@ -30,10 +30,11 @@ def test_every_configurable_role_is_known() -> None:
 @pytest.mark.parametrize("role", ROLES)
 def test_no_column_names_people_and_every_table_is_bounded(role: str) -> None:
     """Names of guests would cross the network; a table without a bound would take the memory."""
-    asked = [*ROLES[role].scalars.values(), *(each for table in ROLES[role].tables for each in table.columns.values())]
+    tables = (PORTS, OLD_PORTS, *ROLES[role].tables)
+    asked = [*ROLES[role].scalars.values(), *(each for table in tables for each in table.columns.values())]
     for personal in map(oid, PERSONAL):
         assert not [each for each in asked if each[: len(personal)] == personal]
-    assert all(0 < table.rows <= MOST_ROWS for table in ROLES[role].tables)
+    assert all(0 < table.rows <= MOST_ROWS for table in tables)
 
 
 @pytest.mark.parametrize("role", ROLES)
