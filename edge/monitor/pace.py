@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 
 from edge.config import Monitor
+from edge.monitor.sources import host
 from edge.monitor.track import Track
 
 BURST_S = 1.0
@@ -29,6 +30,7 @@ class Pace:
         self._burst_interval_s = min(settings.burst_interval_ms / 1_000, self._interval_s)
         self._check = next((track for track in tracks if track.role == "http"), None)
         self._turn = self._burst_turn = 0
+        self._same_host = _same_host(tracks)
         self.rearrange()
         self.restart(now=now)
 
@@ -105,19 +107,34 @@ class Pace:
             if self._turn >= len(self._round):
                 self._turn = 0
             track = self._round[self._turn]
-            if track is None or not track.source.spacing_s or now - track.asked_at >= track.source.spacing_s:
+            if track is None or self._ready(track, now):
                 return track, due
         return None, due
+
+    def _ready(self, track: Track, now: float) -> bool:
+        """Has its host not been asked for its spacing?"""
+        spacing_s = track.source.spacing_s
+        if not spacing_s:
+            return True
+        return all(now - other.asked_at >= spacing_s for other in self._same_host[track.name])
 
     def _fast_turn(self, now: float) -> tuple[Track | None, float]:
         self._due = due = now + self._burst_interval_s
         for track in self._reserve:
-            if now - track.asked_at >= track.source.spacing_s and track.role != "http":
+            if track.role != "http" and self._ready(track, now):
                 return track, due
         if not self._fast:
             return None, due
         self._burst_turn += 1
         return self._fast[self._burst_turn % len(self._fast)], due
+
+
+def _same_host(tracks: tuple[Track, ...]) -> dict[str, tuple[Track, ...]]:
+    """For every source with a spacing, all that ask its host: a resolver may be a target, too."""
+    hosts: dict[str, list[Track]] = {}
+    for track in tracks:
+        hosts.setdefault(host(track.source), []).append(track)
+    return {track.name: tuple(hosts[host(track.source)]) for track in tracks if track.source.spacing_s}
 
 
 def _free(track: Track) -> bool:

@@ -17,8 +17,6 @@ from edge.config import Monitor, Uplink
 Kind = Literal["icmp", "tcp", "dns", "http"]
 Role = Literal["gateway", "anchor", "public", "dns", "http"]
 
-DNS_EVERY_S = 1.0  # a resolver of the regency or the provider's box; a public one is asked like a public target
-
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -57,6 +55,11 @@ def sources(uplink: Uplink, monitor: Monitor, gateway: str | None) -> tuple[Sour
     if monitor.check_url:
         found.append(Source("http", "http", "http", monitor.check_url, 1.0))
     return tuple({source.name: source for source in found}.values())
+
+
+def host(source: Source) -> str:
+    """The address that `source` asks; of a check page its URL."""
+    return source.target if source.kind == "http" else str(_host(source.target)[0])
 
 
 def _resolver(text: str, monitor: Monitor) -> Source:

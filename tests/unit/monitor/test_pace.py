@@ -56,6 +56,18 @@ def test_without_anchors_the_public_are_asked_more_often_but_not_closer() -> Non
         assert min(after - before for before, after in pairwise(moments)) >= 5 - 1e-6
 
 
+def test_a_host_that_is_target_and_resolver_is_asked_once_in_five_seconds() -> None:
+    """Two sources of one public host would ask it twice as often as promised."""
+    found = sources(uplink(("1.1.1.1", "10.0.0.1"), ("1.1.1.1",)), SETTINGS, GATEWAY)
+    pace = Pace(tuple(Track(source, span_s=40) for source in found), SETTINGS, now=0.0)
+    for begin in range(0, 300, 2):
+        pace.suspect(now=float(begin))
+        asked(pace, 2.0, float(begin))
+    moments = [at for at, name in asked(pace, 300, 300.0) if "1.1.1.1" in name]
+    assert len({name for _, name in asked(pace, 300, 600.0) if "1.1.1.1" in name}) == 2
+    assert min(after - before for before, after in pairwise(moments)) >= 5 - 1e-6
+
+
 def test_a_burst_is_fast_and_takes_the_reserve_at_once() -> None:
     """A lost packet would be told from a lost line too late."""
     pace, tracks = pace_of()
