@@ -1,6 +1,6 @@
 """One device as SNMP sees it: opens a socket for a poll, asks one request at a time, tells silence from a refusal.
 
-pysnmp does messages and security (RFC 3412, 3414, 3826, 7860). Each device has an engine of its own (0.5 MB each):
+pysnmp does messages and security (RFC 3412, 3414, 3826, 7860). Each device has an engine of its own (1.5 MB each):
 cheap devices share an engine ID, and one engine would mix up their clocks. It is built in an executor, for it takes
 80 ms. It remembers the device's engine ID, and one that was swapped is silent to it for ever; so `forget` drops it.
 """
