@@ -93,6 +93,10 @@ MISTAKES: Mistakes = {
             "Lower rtt_recovered_ms or raise rtt_degraded_ms.",
         ),
     ],
+    "tunnel-twice": [
+        ("tunnel[1].name", '"pde" names another uplink or tunnel already', "Give each its own."),
+        ("classes.service.devices[1]", '"eth0" is tunnel[2].device already', "Give each device one role."),
+    ],
     "two-roles": [
         ("classes.wifi.devices[1]", '"eth0" is classes.service.devices[1] already', "Give each device one role."),
     ],

@@ -83,6 +83,19 @@ MISTAKES: Mistakes = {
             "Give each its own addresses.",
         ),
     ],
+    "tunnel-overlap": [
+        (
+            "tunnel[1].pinned[2]",
+            "10.35.0.0/18 overlaps tunnel[1].pinned[1], 10.35.0.0/18",
+            "Give each its own addresses.",
+        ),
+        (
+            "tunnel[1].pinned[3]",
+            "192.168.10.0/25 overlaps classes.service.networks[1], 192.168.10.0/24",
+            "Give each its own addresses.",
+        ),
+        ("tunnel[1].pinned[4]", '"10.51.0.1/16" is a host in a network', "Write 10.51.0.0/16."),
+    ],
 }
 
 
