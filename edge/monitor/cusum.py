@@ -19,7 +19,7 @@ HEALTHY_SHARE = 2 / 15  # healthy loss, as a share of the loss that degrades: 2 
 MOST_A_SOURCE = 6.0  # the most that one source may count, in nats
 MOST_A_SECOND = 4.0  # and all of them in one second
 ENOUGH = 14.0  # the sum at which the uplink is lossy
-ENOUGH_OF_TWO = 11.0  # where only two sources may be asked at any pace
+ENOUGH_OF_FEW = {2: 11.0, 1: 10.0}  # where so few sources may be asked at any pace
 BLACKOUT_S = 5.0  # time lost in shared interruptions, beyond what is tolerated, at which it is lossy
 FADE = 0.1  # nats a second by which evidence fades at least, also of a source that is asked seldom
 RISEN = 3.0  # nats above which a source is among the accused
@@ -77,7 +77,7 @@ class LossEvidence:
 
     def lossy(self, *, pacing: int) -> bool:
         """Is it enough? `pacing` sources may be asked at any pace."""
-        return self.sum >= (ENOUGH if pacing > 2 else ENOUGH_OF_TWO) or self.blackout_s >= BLACKOUT_S
+        return self.sum >= ENOUGH_OF_FEW.get(pacing, ENOUGH) or self.blackout_s >= BLACKOUT_S
 
     def at_fault(self, tracks: tuple[Track, ...], enough: float = FAULT) -> list[Track]:
         """The sources that lose alone: full of evidence, while what the others answer speaks against the uplink."""

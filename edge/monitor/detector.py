@@ -26,6 +26,7 @@ from edge.monitor.verdict import Cause, Obstacle, Verdict
 
 UNSEEN_S = 0.1  # a silence has begun so long, in the mean, before the first probe is lost in it
 SUSPECT_S = 0.5  # silence of a lossy uplink from which on it may be an outage
+SUSPECT_MOST_S = 15.0  # then a burst finds nothing new: bytes prove that the uplink lives
 RECENT_S, RTT_SPAN_S = 3, 10.0
 FIGURES_EVERY = 5  # seconds between two refreshed figures of a verdict that stands
 LAG_S = 30.0  # a shell that slept longer begins to count anew
@@ -145,7 +146,7 @@ class Detector:
         the clock is not trusted.
         """
         ledger = self._ledger
-        if ledger.settle(now=now) is not None and self._suspicious():
+        if (ledger.settle(now=now) is not None or ledger.silent_from is not None) and self._suspicious(now):
             self._pace.suspect(now=now)
         turned = now >= self._turn_at
         if turned:
@@ -154,9 +155,12 @@ class Detector:
             self._settle(obstacle, now)
         return self.verdict
 
-    def _suspicious(self) -> bool:
-        """Is a miss worth a burst? Not while the uplink is known to be down, nor for every loss of a lossy one."""
-        level = self._judge.level
+    def _suspicious(self, now: float) -> bool:
+        """Is a miss worth a burst? Not while the uplink is known to be down, nor for every loss of a lossy one, nor
+        for ever."""
+        level, since = self._judge.level, self._ledger.silent_from
+        if since is not None and now - since > SUSPECT_MOST_S:
+            return False
         return level == "up" or (level == "degraded" and self._ledger.silence_s() >= SUSPECT_S)
 
     def _settle(self, obstacle: Obstacle, now: float) -> None:

@@ -16,7 +16,9 @@ from edge.monitor.track import ANSWERED, LOST, PENDING, VOID, Probe, Track
 
 KEPT_S = 15.0  # an answer later than this corrects nothing
 MOST_PROBES = 4_096
-LEAST_TRIED = 3  # probes, and sources while there are so many, without which silence proves nothing
+LEAST_TRIED = 3  # sources, while there are so many, without which silence proves nothing
+LEAST_LOST = 5  # probes: three in a row are lost by chance once a day where targets are asked seldom
+LEAST_MISSES = 3  # in a row, of a source that may be asked at any pace: it was asked often enough
 MANY_LOST = 8  # probes of life lost in a silence that a resolver's answer does not interrupt
 PATIENCE_S = 0.2  # the usual patience: a silence of the outage time is told so long after its last probe
 _USUAL = 15 / 16  # a resolver's usual loss is that of its last sixteen queries or so
@@ -171,7 +173,7 @@ class Ledger:
             for track in self._tracks
             if since is not None
             and track.trusted
-            and track.misses
+            and track.misses >= (1 if track.source.spacing_s else LEAST_MISSES)
             and track.asked_at >= since
             and (track.role != "gateway" or self._only_gateway or track.srtt_ms is not None)
         ]
@@ -179,7 +181,7 @@ class Ledger:
     def enough_tried(self) -> bool:
         """Were so many asked in this silence that it is the uplink's, and not theirs?"""
         tried = self.tried()
-        if self._silent_probes < LEAST_TRIED or not any(self._life[track.name] for track in tried):
+        if self._silent_probes < LEAST_LOST or not any(self._life[track.name] for track in tried):
             return False
         there = [track for track in self._tracks if track.trusted and (track.role != "gateway" or self._only_gateway)]
         return len(tried) >= min(LEAST_TRIED, len(there))
