@@ -29,7 +29,7 @@ from edge.marks import CLASSES
 from edge.monitor.verdict import Verdict
 from edge.traffic.capacity import Activity
 from edge.traffic.leftovers import Leftovers
-from edge.traffic.plan import assigned_uplinks, desired, gateways, standing_ways, ways
+from edge.traffic.plan import assigned_uplinks, desired, standing_ways, ways
 from edge.traffic.policy import Assignment, Policy, standing
 from edge.traffic.shaping import classes_of
 from edge.traffic.telling import Refusals, tell
@@ -57,7 +57,7 @@ class Controller:
 
     `service_hours` says whether the office is at work, `preferred` which uplink a person chose for which class;
     `reconsider` when either changed. `resolve` has the name servers follow an assignment, at the start and after a
-    switch. `located` hears the IPv4 gateways of the uplinks when one changes ("": a point-to-point device has none).
+    switch.
     """
 
     def __init__(
@@ -71,7 +71,6 @@ class Controller:
         service_hours: Callable[[], bool] = lambda: True,
         preferred: Callable[[], Mapping[str, str]] = lambda: _NOBODY,
         resolve: Callable[[Assignment], Awaitable[None]] = _unresolved,
-        located: Callable[[Mapping[str, str]], None] = lambda _: None,
         door: Callable[[], Door] = Door,
     ) -> None:
         self.leaf = ""
@@ -85,12 +84,10 @@ class Controller:
         self._service_hours = service_hours
         self._preferred = preferred
         self._resolve = resolve
-        self._located = located
         self._open = door
         self._policy = Policy(config.classes, config.policy)
         self._verdicts: dict[str, Verdict] = {}
         self._down: frozenset[str] = frozenset()
-        self._gateways: dict[str, str] = {}
         self._wake = asyncio.Event()
         self._moved = asyncio.Event()
         self._altered: set[Scope] = set()
@@ -287,10 +284,6 @@ class Controller:
         tell(self._config, applied.facts, self._health)
         if scope == "routing":
             self._left.seen(ways(self._config, applied.facts, self._down), applied.facts)
-            found = gateways(self._config, applied.facts)
-            if found != self._gateways:
-                self._gateways = found
-                self._located(found)
         if applied.refused:
             more = f" (and {len(applied.refused) - 1} more)" if len(applied.refused) > 1 else ""
             self._refuse(scope, f"{applied.refused[0]}{more}")

@@ -147,12 +147,6 @@ def standing_ways(config: Config, facts: Facts, observed: HostState) -> dict[str
     return {prefix: sorted(routes, key=lambda route: route.metric) for prefix, routes in found.items()}
 
 
-def gateways(config: Config, facts: Facts) -> dict[str, str]:
-    """The IPv4 gateway of every uplink that has a way now, by name; "" is the other end of a point-to-point device."""
-    found = {uplink.name: _gateway(uplink, facts, 4) for uplink in config.uplink}
-    return {name: gateway for name, gateway in found.items() if gateway is not None}
-
-
 def _pinned(config: Config, facts: Facts, down: Collection[str]) -> Iterator[Item]:
     found = ways(config, facts, down)
     for prefix, routes in found.items():

@@ -59,12 +59,10 @@ def changes(scene: Steering) -> int:
 
 async def test_a_gateway_is_learnt_followed_and_not_dropped_between_two_leases() -> None:
     """A provider that renews its box would cut the guests off until somebody writes the new gateway down."""
-    located: list[dict[str, str]] = []
     sh("ip route add default via 100.64.7.1 dev tel0")
     with internet():
-        async with steering(by_dhcp(), located=located.append) as scene:
+        async with steering(by_dhcp()) as scene:
             scene.all_up()
-            assert located[-1] == {"pde": "10.35.10.1", "telkom": "100.64.7.1"}
             assert await asked(GUEST) == TELKOM
             batch(TELKOM, "address add 100.64.8.1/24 dev line\nroute replace 172.20.0.0/24 via 100.64.8.2\n")
             sh("ip route del default dev tel0")
@@ -72,7 +70,6 @@ async def test_a_gateway_is_learnt_followed_and_not_dropped_between_two_leases()
             assert "default via 100.64.7.1" in telkoms_table(), "renewing a lease is no loss"
             lease("tel0", "100.64.8.2", "100.64.8.1")
             await scene.until(lambda: "default via 100.64.8.1" in telkoms_table())
-            await scene.until(lambda: located[-1] == {"pde": "10.35.10.1", "telkom": "100.64.8.1"})
             assert await asked(GUEST) == TELKOM
 
 
