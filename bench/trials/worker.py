@@ -30,6 +30,7 @@ from edge.simulator.village import BOX_IN_OFFICE, BOX_ON_LINE, GUESTS, INTERNET,
 CAP_S = 20.0
 ECHO_PORT = 7
 _STEADY_S = 2.5
+_TALKS_S = 1.5  # for three questions and answers on the long connection
 _SETTLE_S = 60.0
 _AFTER_MOVE_S = 2.0
 _BY_PDE, _BY_TELKOM = BOX_ON_LINE["pde"], BOX_ON_LINE["telkom"]
@@ -113,7 +114,7 @@ class Worker:
                 yield await self._trial()
 
     async def _settled(self) -> None:
-        """Wait until the service goes by PDE without a flaw."""
+        """Wait until the service goes by PDE without a flaw, and the long connection stands again."""
         deadline = time.monotonic() + _SETTLE_S
         while not self._steady():
             if time.monotonic() > deadline:
@@ -124,7 +125,8 @@ class Worker:
         now = time.monotonic()
         least = int(_STEADY_S / EVERY_S * 0.9)
         recent = self._office.seen[-4 * least :]
-        return measure.steady(recent, _BY_PDE, since=now - _STEADY_S, until=now, least=least - 1)
+        talks = [each for each in self._session.seen[-3:] if each.ended and each.ended > now - _TALKS_S]
+        return len(talks) == 3 and measure.steady(recent, _BY_PDE, since=now - _STEADY_S, until=now, least=least - 1)
 
     async def _trial(self) -> Outcome:
         await self._settled()
@@ -210,7 +212,8 @@ async def _main(contender: str, fault: str, trials: int, seed: int) -> None:
             number += 1
             print(json.dumps(asdict(outcome)), flush=True)
             moved = "stayed" if outcome.moved_s is None else f"moved after {outcome.moved_s:.2f} s"
-            say(f"{contender} {fault} {number}/{trials}: gap {outcome.gap_s:.2f} s, {moved}")
+            switch = "" if outcome.decided_s is None else f", of the switch {outcome.answered_s}, {outcome.session_s}"
+            say(f"{contender} {fault} {number}/{trials}: gap {outcome.gap_s:.2f} s, {moved}{switch}")
 
 
 if __name__ == "__main__":
