@@ -23,6 +23,7 @@ REGENCY = "regency"
 OUTSIDE = "198.51.100.1"
 INSIDE, BOX_INSIDE = "10.77.0.1", "10.77.0.2"
 WG_PORT = 51820
+_CONTROL = Path("/run/wireguard")  # where wireguard-go and wg meet
 _WAIT_S = 5.0
 
 
@@ -48,6 +49,9 @@ def regency() -> Iterator[None]:
 @contextmanager
 def tunnel() -> Iterator[None]:
     """A WireGuard tunnel between box and regency by two userspace implementations; ends with the context."""
+    _CONTROL.mkdir(parents=True, exist_ok=True)
+    if not os.path.ismount(_CONTROL):  # in this sandbox's own mounts: another one's tunnels are not ours
+        sh(f"mount -t tmpfs tmpfs {_CONTROL}")
     keys = {name: sh("wg genkey").strip() for name in (BOX, REGENCY)}
     public = {name: sh("wg pubkey", stdin=key).strip() for name, key in keys.items()}
     with ExitStack() as stack:
@@ -80,7 +84,7 @@ def _device(name: str) -> Iterator[None]:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-    control = Path("/var/run/wireguard", f"{device}.sock")
+    control = _CONTROL / f"{device}.sock"
     try:
         deadline = time.monotonic() + _WAIT_S
         while not control.exists():
