@@ -145,11 +145,12 @@ async def test_other_classes_lose_nothing_while_the_service_moves() -> None:
 
 async def test_an_engineers_session_by_an_uplink_stays_there() -> None:
     """A session that came in by PDE would be answered by Telkom, with an address its other end does not know."""
-    managed = settings(policy=config.Policy(reconcile_s=0.2, management=("10.35.10.0/24",)))
+    managed = settings(policy=config.Policy(reconcile_s=0.2, management=("203.0.113.0/24",)))
     with closing(inside(BOX, lambda: socket.create_server(("10.35.10.2", 22)))) as server:
         async with steering(managed) as scene:
             scene.all_up()
-            with inside(PDE, lambda: socket.create_connection(("10.35.10.2", 22), 2)) as engineer:
+            far = (INTERNET, 0)  # not on PDE's own network, to which the main table would lead by itself
+            with inside(PDE, lambda: socket.create_connection(("10.35.10.2", 22), 2, far)) as engineer:
                 session, _ = server.accept()
                 with session:
                     for level in ("degraded", "up", "degraded"):
