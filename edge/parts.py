@@ -209,6 +209,7 @@ class Generation:
             controller=self._network.controller,
             driver=self._driver,
             forwarder=self._forwarder,
+            devices=self._network.devices.figures,
         )
         self._server = Server(
             config.web,

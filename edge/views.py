@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from edge import __version__
 from edge.clock import Clock
 from edge.config import Config
 from edge.health import Health
 from edge.metrics import Snapshot
 from edge.modem.driver import Driver
-from edge.monitor.host import Host
+from edge.monitor.host import Host, HostFigures
+from edge.monitor.snmp.figures import DeviceFigures
 from edge.monitor.watcher import Watcher
 from edge.queue.forwarder import Forwarder
 from edge.queue.store.database import Store
@@ -16,7 +19,7 @@ from edge.queue.store.messages import Messages
 from edge.queue.store.requests import Requests
 from edge.sms.identity import mask_name
 from edge.traffic.controller import Controller
-from edge.web.overview import ClassView, HostView, ModemView, Overview, QueueView, RequestView, UplinkView
+from edge.web.overview import ClassView, HostView, ModemView, Overview, QueueView, RequestView, UplinkView, device_view
 
 LATEST = 10
 
@@ -37,6 +40,7 @@ class Views:
         controller: Controller,
         driver: Driver | None,
         forwarder: Forwarder | None,
+        devices: Callable[[], tuple[DeviceFigures, ...]] = tuple,
     ) -> None:
         self._village = config.village
         self._store = store
@@ -49,7 +53,10 @@ class Views:
         self._driver = driver
         self._forwarder = forwarder
         self._sms_waiting = 0
-        self._host = Host(config.state_dir)
+        self._devices = devices
+        classes = config.classes
+        lan = (*classes.service.devices, *classes.wifi.devices)
+        self._host = Host(config.state_dir, (*(uplink.device for uplink in config.uplink), *lan))
 
     async def overview(self) -> Overview:
         """Everything on the page."""
@@ -65,7 +72,8 @@ class Views:
             requests=tuple(
                 RequestView(r.ticket, r.letter, r.state, r.source, mask_name(r.name), r.created_at) for r in requests
             ),
-            host=self._box(),
+            host=_shown(self._host.figures()),
+            devices=tuple(device_view(figures) for figures in self._devices()),
             health=self._health.current(),
         )
 
@@ -75,7 +83,8 @@ class Views:
 
     def snapshot(self) -> Snapshot:
         """Everything a scrape reads."""
-        host = self._box()
+        figures = self._host.figures()
+        host = _shown(figures)
         queue = self._queue()
         status = self._driver.status if self._driver else None
         return Snapshot(
@@ -94,6 +103,9 @@ class Views:
             memory_percent=host.memory_percent,
             disk_percent=host.disk_percent,
             uptime_s=host.uptime_s,
+            temperature_c=figures.temperature_c,
+            nics=self._host.nics(),
+            devices=self._devices(),
         )
 
     def _uplinks(self) -> tuple[UplinkView, ...]:
@@ -115,10 +127,10 @@ class Views:
         contact = None if status.last_contact is None else max(0.0, self._clock.wall() - status.last_contact)
         return QueueView(status.waiting, status.oldest_age_s or None, status.dead, contact)
 
-    def _box(self) -> HostView:
-        figures = self._host.figures()
-        disk = None
-        if figures.disk_total_bytes and figures.disk_free_bytes is not None:
-            disk = 100 * (1 - figures.disk_free_bytes / figures.disk_total_bytes)
-        memory = 100 * (1 - figures.memory_available_bytes / figures.memory_total_bytes)
-        return HostView(figures.cpu_percent, memory, disk, figures.uptime_s)
+
+def _shown(figures: HostFigures) -> HostView:
+    disk = None
+    if figures.disk_total_bytes and figures.disk_free_bytes is not None:
+        disk = 100 * (1 - figures.disk_free_bytes / figures.disk_total_bytes)
+    memory = 100 * (1 - figures.memory_available_bytes / figures.memory_total_bytes)
+    return HostView(figures.cpu_percent, memory, disk, figures.uptime_s)

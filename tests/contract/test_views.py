@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from edge.clock import SystemClock
 from edge.config import Config
 from edge.config_check import load
 from edge.health import Health
+from edge.monitor.snmp.figures import DeviceFigures
 from edge.queue.request import Request
 from edge.queue.store.database import Store
 from edge.queue.store.messages import Messages
@@ -44,7 +45,9 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
     await store.close()
 
 
-def looking(store: Store, state_dir: Path, health: Health) -> Views:
+def looking(
+    store: Store, state_dir: Path, health: Health, devices: Callable[[], tuple[DeviceFigures, ...]] = tuple
+) -> Views:
     """Views of a box without modem and portal."""
     config: Config = msgspec.structs.replace(load(EXAMPLE), state_dir=str(state_dir))
     clock = SystemClock()
@@ -59,6 +62,7 @@ def looking(store: Store, state_dir: Path, health: Health) -> Views:
         controller=Controller(config, clock=clock, announce=lambda _event: None, health=health),
         driver=None,
         forwarder=None,
+        devices=devices,
     )
 
 
@@ -100,3 +104,13 @@ async def test_page_and_scrape_show_one_health(store: Store, tmp_path: Path) -> 
     health.raise_("modem-missing", subject="modem")
     views = looking(store, tmp_path, health)
     assert (await views.overview()).health == views.snapshot().health == health.current()
+
+
+async def test_page_and_scrape_show_the_devices_and_the_nics(store: Store, tmp_path: Path) -> None:
+    """An ONT without power would be seen by nobody."""
+    ont = DeviceFigures("ont", "ont", "silent", since=0.0)
+    views = looking(store, tmp_path, Health(SystemClock().wall), devices=lambda: (ont,))
+    assert [(view.name, view.state) for view in (await views.overview()).devices] == [("ont", "silent")]
+    snapshot = views.snapshot()
+    assert snapshot.devices == (ont,)
+    assert {nic.device for nic in snapshot.nics} >= {uplink.device for uplink in load(EXAMPLE).uplink}
