@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import ipaddress
 import struct
-from collections.abc import Iterator
 
 from edge.kernel.errors import PrivilegeMissing
 from edge.kernel.state import Stale
@@ -26,40 +25,62 @@ class ConntrackFailed(Exception):
     """The connections could not be forgotten; they end by their own time-outs."""
 
 
-def forget(stale: Stale) -> None:
+def forget(*stale: Stale) -> None:
     """Delete the connections; finding none, and one that ended meanwhile, is no error.
 
     ConntrackFailed when the kernel does not, PrivilegeMissing without CAP_NET_ADMIN.
     """
+    chosen = [_Choice(one) for one in stale if one.within or one.sparing or one.address]
     try:
         with Wire(NETFILTER) as wire:
-            if stale.within or stale.sparing or stale.address:
-                for family, connection in list(_some(wire, stale)):
+            for one in stale:
+                if not (one.within or one.sparing or one.address):
+                    wire.request(_DELETE, _request(one.mark, one.mask))
+            if chosen:
+                for family, connection in _listed(wire, chosen):
                     _delete(wire, family, connection)
-            else:
-                wire.request(_DELETE, _request(stale))
     except OSError as error:
         if error.errno in (errno.EPERM, errno.EACCES):
             raise PrivilegeMissing("netlink: Operation not permitted") from error
-        raise ConntrackFailed(f"connections with mark {stale.mark:#x} stay: {error.strerror}") from error
+        raise ConntrackFailed(f"connections stay on a way they have lost: {error.strerror}") from error
 
 
-def _request(stale: Stale) -> bytes:
+def _request(mark: int, mask: int) -> bytes:
     """Everything with the mark, of both IP versions."""
     body = _GENERIC.pack(_AF_ANY, 0, 0)
-    return body + attribute(_MARK, struct.pack(">I", stale.mark)) + attribute(_MASK, struct.pack(">I", stale.mask))
+    return body + attribute(_MARK, struct.pack(">I", mark)) + attribute(_MASK, struct.pack(">I", mask))
 
 
-def _some(wire: Wire, stale: Stale) -> Iterator[tuple[int, dict[int, bytes]]]:
-    """Address family and attributes of those that are meant; networks and addresses are IPv4."""
-    within, sparing = ([ipaddress.IPv4Network(text) for text in texts] for texts in (stale.within, stale.sparing))
-    for message in wire.dump(_GET, _request(stale)):
-        connection = attributes(message, _GENERIC.size)
+class _Choice:
+    """Whether one connection is among those that are meant; networks and addresses are IPv4."""
+
+    def __init__(self, stale: Stale) -> None:
+        self.mark, self.mask, self._address = stale.mark, stale.mask, stale.address
+        self._within = [ipaddress.IPv4Network(text) for text in stale.within]
+        self._sparing = [ipaddress.IPv4Network(text) for text in stale.sparing]
+
+    def means(self, connection: dict[int, bytes]) -> bool:
+        mark = int.from_bytes(connection.get(_MARK, b""), "big")
+        if mark & self.mask != self.mark:
+            return False
         to, back = (_destination(connection.get(kind, b"")) for kind in (_ORIGINAL, _REPLY))
-        inside = not within or any(to in network for network in within)
-        own = stale.address in ("", str(to), str(back))
-        if inside and own and not any(to in network for network in sparing):
-            yield message[0], connection
+        if self._within and not any(to in network for network in self._within):
+            return False
+        return self._address in ("", str(to), str(back)) and not any(to in network for network in self._sparing)
+
+
+def _listed(wire: Wire, chosen: list[_Choice]) -> list[tuple[int, dict[int, bytes]]]:
+    """Address family and attributes of all that any of the choices means.
+
+    The kernel walks its whole table for a list (some ten milliseconds on a box), so it is asked once, for what the
+    choices' marks have in common.
+    """
+    mark, mask = chosen[0].mark, chosen[0].mask
+    for choice in chosen[1:]:
+        mask &= choice.mask & ~(mark ^ choice.mark)
+    listed = wire.dump(_GET, _request(mark & mask, mask))
+    connections = [(message[0], attributes(message, _GENERIC.size)) for message in listed]
+    return [(family, one) for family, one in connections if any(choice.means(one) for choice in chosen)]
 
 
 def _destination(tuple_: bytes) -> ipaddress.IPv4Address:

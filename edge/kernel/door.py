@@ -59,9 +59,9 @@ class Door:
         """Whether every (device, HTB class id) is there."""
         return await self._run(lambda: self._host.shaped(classes))
 
-    async def forget(self, stale: Stale) -> None:
+    async def forget(self, stale: Iterable[Stale]) -> None:
         """Delete these connections. ConntrackFailed where the kernel does not."""
-        await self._run(lambda: forget(stale))
+        await self._run(lambda: forget(*stale))
 
     async def _run(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)

@@ -300,8 +300,7 @@ class Controller:
     async def _forget(self, door: Door) -> None:
         """Forget the connections left behind, which would stay on the old uplink's address for ever."""
         try:
-            for stale in self._left.stale(self.assignment):
-                await door.forget(stale)
+            await door.forget(self._left.stale(self.assignment))
         except PrivilegeMissing as error:
             self._refusals.forbidden("connections", str(error))
             self._try_again()

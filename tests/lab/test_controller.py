@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -50,7 +50,7 @@ class Forgetful(Door):
 
     refusing = True
 
-    async def forget(self, stale: Stale) -> None:
+    async def forget(self, stale: Iterable[Stale]) -> None:
         if self.refusing:
             self.refusing = False
             raise ConntrackFailed("no memory")

@@ -57,6 +57,20 @@ def test_networks_choose_and_spare() -> None:
     assert left("ipv6") == set()
 
 
+def test_several_are_chosen_in_one_look() -> None:
+    """Service and control move together, and a pinned network with them: each of them by its own rule."""
+    for number, mark in enumerate((_MINE, 0x130000, _OTHERS, 0x210000), 1):
+        for network in ("10.51.0", "10.52.0", "203.0.113"):
+            entry(f"192.168.10.{number}", f"{network}.{number}", mark)
+    forget(
+        Stale(_MINE, _MASK, sparing=("10.51.0.0/16",)),
+        Stale(0x130000, _MASK),
+        Stale(0x200000, 0xF00000, within=("10.52.0.0/16",)),
+        Stale(0x100000, 0xF00000, within=("10.52.0.0/16",)),
+    )
+    assert left() == {"10.51.0.1", "10.51.0.3", "203.0.113.3", "10.51.0.4", "203.0.113.4"}
+
+
 def test_an_address_that_is_gone_takes_its_connections_along() -> None:
     """Answers to an address that the provider took away come back no more; those to the others do."""
     entry("192.168.10.20", "203.0.113.1", _MINE, back="100.64.7.2")

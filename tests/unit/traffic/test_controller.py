@@ -59,10 +59,10 @@ class MemoryDoor(Door):
         del classes
         return True
 
-    async def forget(self, stale: Stale) -> None:
+    async def forget(self, stale: Iterable[Stale]) -> None:
         if isinstance(self.trouble, PrivilegeMissing | ConntrackFailed):
             raise self.trouble
-        self.forgotten.append(stale)
+        self.forgotten += stale
 
 
 @dataclass
