@@ -18,10 +18,10 @@ from edge.monitor.track import Track
 HEALTHY_SHARE = 2 / 15  # healthy loss, as a share of the loss that degrades: 2 % against 15 %
 MOST_A_SOURCE = 6.0  # the most that one source may count, in nats
 MOST_A_SECOND = 4.0  # and all of them in one second
-ENOUGH = 14.0  # the sum at which the uplink is lossy
+ENOUGH = 13.0  # the sum at which the uplink is lossy
 ENOUGH_OF_FEW = {2: 11.0, 1: 10.0}  # where so few sources may be asked at any pace
 BLACKOUT_S = 5.0  # time lost in shared interruptions, beyond what is tolerated, at which it is lossy
-FADE = 0.1  # nats a second by which evidence fades at least, also of a source that is asked seldom
+FADE = 0.04  # nats a second by which evidence fades at least, also of a source that is asked seldom
 RISEN = 3.0  # nats above which a source is among the accused
 FAULT = -3.5  # log-likelihood of "the uplink" against "these sources": below it, they are at fault
 _DNS_DEFENDS = -2.0  # a resolver may be the provider's own, this side of the fault: its answers weigh little

@@ -13,6 +13,7 @@ from edge.monitor.baseline import EVERY_S, MOST_RISE, Baseline
 from edge.monitor.track import Track
 
 SPAN_S = 3.0
+LONG_SPAN_S = 8.0  # where nobody answered for longer
 
 
 class Delay:
@@ -53,7 +54,7 @@ class Delay:
         if smoothed and max(smoothed) < self._recovered_ms / 4:
             self.rise_ms = max(smoothed)  # the exact figure is dear, and nothing rests on it
             return
-        rises = sorted(rise for rise in (_rise(track, now) for track in known) if rise is not None)
+        rises = _rises(known, now - SPAN_S) or _rises(known, now - LONG_SPAN_S)
         self.rise_ms = rises[(len(rises) - 1) // 2] if rises else None
 
     def hold(self, weight: float) -> None:
@@ -77,6 +78,6 @@ def _smoothed_rise(track: Track) -> float:
     return (track.srtt_ms or 0.0) - (track.usual_ms or 0.0)
 
 
-def _rise(track: Track, now: float) -> float | None:
-    rtt = track.rtt_ms(now - SPAN_S)
-    return None if rtt is None else rtt - (track.usual_ms or 0.0)
+def _rises(tracks: Iterable[Track], since: float) -> list[float]:
+    found = ((track.rtt_ms(since), track.usual_ms or 0.0) for track in tracks)
+    return sorted(rtt - usual for rtt, usual in found if rtt is not None)

@@ -27,7 +27,8 @@ from edge.monitor.verdict import Cause, Obstacle, Verdict
 UNSEEN_S = 0.1  # a silence has begun so long, in the mean, before the first probe is lost in it
 SUSPECT_S = 0.5  # silence of a lossy uplink from which on it may be an outage
 SUSPECT_MOST_S = 15.0  # then a burst finds nothing new: bytes prove that the uplink lives
-RECENT_S, RTT_SPAN_S = 3, 10.0
+RECENT_S, LESS_RECENT_S, ENOUGH_ASKED = 3, 10, 4  # a longer look back where fewer were asked
+RTT_SPAN_S = 10.0
 FIGURES_EVERY = 5  # seconds between two refreshed figures of a verdict that stands
 LAG_S = 30.0  # a shell that slept longer begins to count anew
 CAPTIVE_EVERY_S = 5.0
@@ -263,12 +264,15 @@ class Detector:
 
     def _lately_lost(self) -> float:
         """The share of probes beyond the gateway lost in the last seconds."""
-        tallies = [track.lately(RECENT_S) for track in self._beyond if track.span_losses > 0]
-        if not tallies:
+        if not any(track.span_losses > 0 for track in self._beyond):
             return 0.0
-        tallies = [track.lately(RECENT_S) for track in self._beyond]
-        lost = sum(losses for _, losses in tallies)
-        return lost / (lost + sum(answers for answers, _ in tallies)) if lost > 0 else 0.0
+        for seconds in (RECENT_S, LESS_RECENT_S):
+            tallies = [track.lately(seconds) for track in (*self._beyond, *self._resolvers)]
+            lost = sum(losses for _, losses in tallies)
+            asked = lost + sum(answers for answers, _ in tallies)
+            if asked >= ENOUGH_ASKED:
+                break
+        return lost / asked if lost > 0 else 0.0
 
     def _tell(self, now: float, *, changed: bool, same_level: bool) -> None:
         judge, before = self._judge, self.verdict

@@ -17,7 +17,10 @@ from edge.monitor.track import ANSWERED, LOST, PENDING, VOID, Probe, Track
 KEPT_S = 15.0  # an answer later than this corrects nothing
 MOST_PROBES = 4_096
 LEAST_TRIED = 3  # sources, while there are so many, without which silence proves nothing
-LEAST_LOST = 5  # probes: three in a row are lost by chance once a day where targets are asked seldom
+LEAST_MOMENTS = 4  # at which probes beyond the gateway were lost: those of one short break are one moment
+MOMENT_S = 0.5
+FEW_MOMENTS, MUTE_GATEWAY = 2, 10  # or these, where the gateway itself missed so many in a row
+DARK_S = 1.0  # losses further apart say nothing of the time between them
 LEAST_MISSES = 3  # in a row, of a source that may be asked at any pace: it was asked often enough
 MANY_LOST = 8  # probes of life lost in a silence that a resolver's answer does not interrupt
 PATIENCE_S = 0.2  # the usual patience: a silence of the outage time is told so long after its last probe
@@ -49,14 +52,14 @@ class Ledger:
         self.alive_since: float | None = None  # since when probes prove life, without a silence told
         self.silent_from: float | None = None  # when the first probe lost since then was sent
         self._silent_to = now
-        self._silent_probes = self._lost_life = 0
+        self._moments = self._lost_life = 0
+        self._moment_at = -math.inf
         self._mute_from: float | None = None  # as silent_from, but a resolver's answer ends it, too
         self._run_from: float | None = None
         self._run_rank = 0
-        self._dark_from: float | None = None
-        self._dark_track: Track | None = None
+        self._dark: Probe | None = None  # the latest loss beyond the gateway since the latest answer from there
         self._dark_shared = False
-        self.blackout_s = 0.0  # time lost in runs that more than one source shared, since it was last taken
+        self.blackout_s = 0.0  # time lost in breaks that more than one source shared, since it was last taken
         self.gateway_answers: bool | None = None
 
     def sent(self, serial: int, track: Track, *, now: float) -> None:
@@ -136,16 +139,13 @@ class Ledger:
         return missed
 
     def turn(self, *, now: float) -> None:
-        """A second ended: forget what is too old to be corrected, and take the time lost in an open run."""
+        """A second ended: forget what is too old to be corrected."""
         opened = self._open
         while opened:
             serial = next(iter(opened))
             if opened[serial].sent_at >= now - KEPT_S and len(opened) <= MOST_PROBES:
                 break
             del opened[serial]
-        if self._dark_from is not None and self._dark_shared:
-            self.blackout_s += max(0.0, now - PATIENCE_S - self._dark_from)
-            self._dark_from = max(self._dark_from, now - PATIENCE_S)
 
     def due(self) -> float:
         """When the next probe's patience runs out."""
@@ -181,7 +181,10 @@ class Ledger:
     def enough_tried(self) -> bool:
         """Were so many asked in this silence that it is the uplink's, and not theirs?"""
         tried = self.tried()
-        if self._silent_probes < LEAST_LOST or not any(self._life[track.name] for track in tried):
+        if not any(self._life[track.name] for track in tried):
+            return False
+        mute = any(track.role == "gateway" and track.misses >= MUTE_GATEWAY for track in tried)
+        if self._moments < (FEW_MOMENTS if mute else LEAST_MOMENTS):
             return False
         there = [track for track in self._tracks if track.trusted and (track.role != "gateway" or self._only_gateway)]
         return len(tried) >= min(LEAST_TRIED, len(there))
@@ -199,12 +202,16 @@ class Ledger:
             return
         if self.silent_from is None:
             self.silent_from = self._silent_to = probe.sent_at
-            self._silent_probes = self._lost_life = 0
+            self._moments = self._lost_life = 0
+            self._moment_at = -math.inf
         elif probe.sent_at > self._silent_to:
             self._silent_to = probe.sent_at
         if self._mute_from is None:
             self._mute_from = probe.sent_at
-        self._silent_probes += 1
+        beyond = self._ranks[probe.track.name] or self._only_gateway
+        if beyond and probe.sent_at - self._moment_at >= MOMENT_S:
+            self._moments += 1
+            self._moment_at = probe.sent_at
         self._lost_life += self._life[probe.track.name]
 
     def _count_miss(self, track: Track, sent_at: float) -> None:
@@ -218,7 +225,7 @@ class Ledger:
             self.alive_sent = sent_at
         if self.alive_since is None:
             self.alive_since = sent_at
-            self._run_from = self._dark_from = None
+            self._run_from = self._dark = None
             for track in self._tracks:
                 track.forget()
         if self.silent_from is not None and sent_at >= self.silent_from:
@@ -234,10 +241,8 @@ class Ledger:
 
     def _run(self, probe: Probe) -> None:
         rank = self._ranks[probe.track.name]
-        if self._dark_from is None:
-            self._dark_from, self._dark_track, self._dark_shared = probe.sent_at, probe.track, False
-        elif probe.track is not self._dark_track:
-            self._dark_shared = True
+        if rank:
+            self._darken(probe)
         if self._run_from is None:
             self._run_from, self._run_rank = probe.sent_at, rank
             probe.began = True
@@ -250,12 +255,17 @@ class Ledger:
         ended = self._run_from is not None and rank >= self._run_rank
         if ended:
             self._run_from = None
-        if rank or ended:
-            if self._dark_shared and self._dark_from is not None:
-                self.blackout_s += max(0.0, probe.sent_at - self._dark_from)
-            self._dark_from = None
-            self._dark_shared = False
+        if rank:
+            self._dark = None
         return ended
+
+    def _darken(self, probe: Probe) -> None:
+        """Count the time between two losses that no answer interrupted, once two sources share them."""
+        before = self._dark
+        self._dark_shared = before is not None and (self._dark_shared or before.track is not probe.track)
+        if before is not None and self._dark_shared and probe.sent_at - before.sent_at <= DARK_S:
+            self.blackout_s += probe.sent_at - before.sent_at
+        self._dark = probe
 
     def _correct(self, probe: Probe) -> None:
         track = probe.track

@@ -2,7 +2,7 @@
 
 Calm: one probe every `interval_ms`, in a fixed round that gives the gateway and the resolvers their share, the public
 targets their rare turn, and the regency's anchors the rest. On suspicion: one every `burst_interval_ms` to whoever
-may be asked at any pace, and at once to each of the reserve that was not asked for its spacing.
+may be asked at any pace, and one after the other to each of the reserve that was not asked for its spacing.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from edge.monitor.track import Track
 BURST_S = 1.0
 ROUND_S = 10.0
 SET_ASIDE_EVERY_S = 5.0
+RESERVE_EVERY_S = 0.5  # in a burst: asked all at once they would all see the same moment, and none for long after
+MANY_PUBLIC = 4  # public targets without anchors: with so many, half of them are kept in reserve
 _GATEWAY_TURNS, _DNS_TURNS = 10, 5  # in a round, where anchors carry the pace
 _FAILING_DNS_EVERY_S = 0.5
 
@@ -31,6 +33,7 @@ class Pace:
         self._check = next((track for track in tracks if track.role == "http"), None)
         self._turn = self._burst_turn = 0
         self._same_host = _same_host(tracks)
+        self._many_public = sum(track.role == "public" for track in tracks) >= MANY_PUBLIC
         self.rearrange()
         self.restart(now=now)
 
@@ -38,14 +41,14 @@ class Pace:
         """Begin at once."""
         self._due = now
         self._check_at = now
-        self._burst_until = -math.inf
+        self._burst_until = self._reserve_at = -math.inf
 
     def rearrange(self) -> None:
         """Build the rounds anew: who is trusted has changed."""
         tracks = [track for track in self._tracks if track.role != "http"]
         free = [track for track in tracks if _free(track)]
         self._fast = tuple(free)
-        self._reserve = tuple(track for track in self._tracks if track.source.spacing_s and track.trusted)
+        self._reserve = tuple(track for track in tracks if track.source.spacing_s and track.trusted)
         length = max(round(ROUND_S / self._interval_s), 1)
         turns = {
             track.name: self._turns(track, anchored=any(other.role == "anchor" for other in free)) for track in tracks
@@ -68,7 +71,7 @@ class Pace:
         if track.role == "dns":
             wanted = _DNS_TURNS if anchored else 2 * _DNS_TURNS
         elif track.role == "public":
-            wanted = 1 if anchored else int(ROUND_S / track.source.spacing_s)
+            wanted = 1 if anchored or self._many_public else int(ROUND_S / track.source.spacing_s)
         else:
             wanted = 0
         if not track.trusted:
@@ -120,9 +123,11 @@ class Pace:
 
     def _fast_turn(self, now: float) -> tuple[Track | None, float]:
         self._due = due = now + self._burst_interval_s
-        for track in self._reserve:
-            if track.role != "http" and self._ready(track, now):
-                return track, due
+        if now >= self._reserve_at:
+            for track in self._reserve:
+                if self._ready(track, now):
+                    self._reserve_at = now + RESERVE_EVERY_S
+                    return track, due
         if not self._fast:
             return None, due
         self._burst_turn += 1

@@ -115,9 +115,8 @@ def test_loss_degrades(share: float, within_s: float, seed: int) -> None:
     """A brownout would stay unseen."""
     line = healthy(Line())
     line.meets = losing(share, seed)
-    changes = line.run(within_s)
-    assert changes
-    assert changes[0][1] == "degraded lossy"
+    told = [said for _, said in line.run(within_s) if said != "up target-fault"]
+    assert told == ["degraded lossy"]
     assert any("lost" in fact for fact in line.verdict.evidence)
 
 

@@ -100,7 +100,7 @@ def test_losses_in_a_row_are_one_event() -> None:
     book.ledger.settle(now=1.5)
     assert sum(track.losses for track in book.tracks.values()) == 12
     assert sum(track.runs for track in book.tracks.values()) == 1
-    assert book.ledger.blackout_s == pytest.approx(0.6)
+    assert book.ledger.blackout_s == pytest.approx(0.55)
 
 
 def test_single_losses_are_events_of_their_own() -> None:
