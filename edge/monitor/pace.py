@@ -42,6 +42,7 @@ class Pace:
         self._due = now
         self._check_at = now
         self._burst_until = self._reserve_at = -math.inf
+        self._owed: list[Track] = []  # whose turn came before its spacing was over
 
     def rearrange(self) -> None:
         """Build the rounds anew: who is trusted has changed."""
@@ -105,14 +106,21 @@ class Pace:
         if now < self._burst_until:
             return self._fast_turn(now)
         self._due = due = self._due + self._interval_s if now - self._due < self._interval_s else now + self._interval_s
+        return self._calm_turn(now), due
+
+    def _calm_turn(self, now: float) -> Track | None:
+        if self._owed and self._ready(self._owed[0], now):
+            return self._owed.pop(0)
         for _ in self._tracks:
             self._turn += 1
             if self._turn >= len(self._round):
                 self._turn = 0
             track = self._round[self._turn]
             if track is None or self._ready(track, now):
-                return track, due
-        return None, due
+                return track
+            if track not in self._owed:
+                self._owed.append(track)  # too early by less than a slot, as a rule
+        return None
 
     def _ready(self, track: Track, now: float) -> bool:
         """Has its host not been asked for its spacing?"""
