@@ -6,7 +6,7 @@ Each is a process of its own in its host's namespace. Times are of CLOCK_MONOTON
 =========== ==================================================================================================
 requests    a new HTTP request by address every interval, whatever became of the ones before
 names       the same by a name nobody asked for before, resolved by the box's own resolver
-session     one TCP connection, a question every interval; on a reset it connects again and asks again
+session     one TCP connection, a question every interval; reset or out of patience, it connects and asks again
 train       a numbered datagram to an echo server every interval
 =========== ==================================================================================================
 """
@@ -109,19 +109,23 @@ async def session(interval_s: float, address: str, port: str) -> None:
     said, begun = "again", time.monotonic()
     while True:
         try:
-            reader, writer = await asyncio.open_connection(address, int(port))
-        except OSError:
+            async with asyncio.timeout(PATIENCE_S):
+                reader, writer = await asyncio.open_connection(address, int(port))
+        except (OSError, TimeoutError):
             await asyncio.sleep(_CONNECT_AGAIN_S)
             continue
         try:
             while True:
                 writer.write(b"still there?\n")
-                await reader.readuntil(b"\n")
+                # Without patience it would wait for ever where its question was heard and the answer was lost:
+                # it has nothing left to send again, so nobody can reset it.
+                async with asyncio.timeout(PATIENCE_S):
+                    await reader.readuntil(b"\n")
                 tell(begun, time.monotonic(), said)
                 said = "same"
                 await asyncio.sleep(interval_s)
                 begun = time.monotonic()
-        except (OSError, EOFError):
+        except (OSError, EOFError, TimeoutError):
             said = "again"
         finally:
             writer.transport.abort()
