@@ -1,7 +1,8 @@
 """Reads a configuration file and reports every mistake in it at once, each with its place and its remedy.
 
 TOML is read first, then every key is judged by its own type and range (`edge.config_shape`), then what the keys say
-together (`edge.config_meaning`, `edge.config_networks` and their like), then what this machine has (`edge.config_host`).
+together (`edge.config_meaning`, `edge.config_networks` and their like), then what this machine has
+(`edge.config_host`).
 """
 
 from __future__ import annotations
