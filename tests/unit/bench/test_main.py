@@ -19,6 +19,7 @@ def test_without_a_name_the_benchmarks_are_named() -> None:
     """Nobody could find them."""
     assert bench().stdout.split() == names()
     assert {"smoke", "startup"} <= set(names())
+    assert "trials" not in names(), "a package that a benchmark is made of is none"
 
 
 def test_an_unknown_name_is_refused() -> None:
