@@ -32,6 +32,7 @@ RTT_SPAN_S = 10.0
 FIGURES_EVERY = 5  # seconds between two refreshed figures of a verdict that stands
 LAG_S = 30.0  # a shell that slept longer begins to count anew
 CAPTIVE_EVERY_S = 5.0
+CAPTIVE_SILENT = 3  # checks in a row that nobody answers: the portal is not there any more, or cannot be told
 
 _NEUTRAL = frozenset({"captive", "status", "dns-error"})  # somebody answered: no packet was lost
 
@@ -213,11 +214,17 @@ class Detector:
         for track in self._tracks:
             track.turn()
         self._collect(weight)
+        self._check_captive(now)
+        well = self._judge.level == "up" and now - self.verdict.since >= EVERY_S and not self._load.busy
+        self._delay.learn(self._tracks, hour_of_week, well=well, now=now)
+
+    def _check_captive(self, now: float) -> None:
+        """Ask again while a portal is believed in; a silent check page is no proof of one."""
+        if self._captive and any(track.role == "http" and track.misses >= CAPTIVE_SILENT for track in self._tracks):
+            self._captive = 0
         if self._captive and now - self._captive_at >= CAPTIVE_EVERY_S:
             self._captive_at = now
             self._pace.check_soon(now=now)
-        well = self._judge.level == "up" and now - self.verdict.since >= EVERY_S and not self._load.busy
-        self._delay.learn(self._tracks, hour_of_week, well=well, now=now)
 
     def _accuse(self) -> None:
         """Set aside the sources that lose alone; in a lossy uplink only on twice the evidence."""

@@ -104,15 +104,26 @@ class Ledger:
         self.alive_since = None
 
     def failed(self, serial: int, *, lost: bool) -> Track | None:
-        """Note a probe that failed: `lost` when it is as good as unanswered, else it says nothing of the link."""
+        """Note a probe that failed: `lost` when it is as good as unanswered, else it says nothing of the link.
+
+        Whoever answers in another's name may be slower than the patience: also a late answer of that kind is heard.
+        """
         probe = self._open.get(serial)
-        if probe is None or probe.state != PENDING:
+        if probe is None or (lost and probe.state != PENDING):
             return None
         del self._open[serial]
-        probe.state = LOST if lost else VOID
+        track = probe.track
         if lost:
+            probe.state = LOST
             self._missed(probe)
-        return probe.track
+            return track
+        if probe.state == PENDING:
+            probe.state = VOID
+        elif self.alive_since is not None and probe.sent_at >= self.alive_since:
+            self._take_back(probe)
+        if track.role != "dns":
+            track.misses = 0
+        return track
 
     def settle(self, *, now: float) -> Track | None:
         """Account every probe that is decided by now; returns a trusted source that missed one, if any did."""
@@ -268,8 +279,10 @@ class Ledger:
         self._dark = probe
 
     def _correct(self, probe: Probe) -> None:
-        track = probe.track
-        track.losses -= 1
-        track.answers += 1
+        self._take_back(probe)
+        probe.track.answers += 1
+
+    def _take_back(self, probe: Probe) -> None:
+        probe.track.losses -= 1
         if probe.began:
-            track.runs -= 1
+            probe.track.runs -= 1

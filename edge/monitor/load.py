@@ -38,6 +38,7 @@ class Load:
         self._slow_for = 0.0
         self._slow_at: float | None = None
         self._poor_fetches = 0
+        self._poor_mbit = 0.0
         self.full = self.congested = self.busy = self.slowing = False
         self.received_mbit = 0.0
         self.poor_fetch_mbit: float | None = None
@@ -81,10 +82,11 @@ class Load:
             self._poor_fetches, self._slow_at, self._slow_for = 0, None, 0.0
             self.poor_fetch_mbit = None
             return
-        self.poor_fetch_mbit = mbit
         self._poor_fetches += 1
         if self._poor_fetches >= 2:
             self._slow_at = now
+            self.poor_fetch_mbit = max(mbit, self._poor_mbit)
+        self._poor_mbit = mbit
 
     def lives(self, since: float) -> bool:
         """Did it carry more than chatter in its latest span, begun after `since`?"""

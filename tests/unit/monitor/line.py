@@ -58,6 +58,7 @@ class Line:
         self.meets: Meets = well
         self.obstacle: Obstacle = ""
         self.down_mbit = self.up_mbit = 0.0
+        self.reason_s = 0.02  # after which a failure is reported
         self.hour: int | None = MONDAY_NINE
         self.asked: list[tuple[float, str]] = []
         self._serial = 0
@@ -95,7 +96,7 @@ class Line:
         self.detector.sent(self._serial, source, now=self.now)
         met = self.meets(source)
         if met is not None:
-            after = met / 1_000 if isinstance(met, float) else 0.02
+            after = met / 1_000 if isinstance(met, float) else self.reason_s
             heapq.heappush(self._flights, (self.now + after, self._serial, met))
 
     def _arrive(self) -> None:

@@ -209,6 +209,26 @@ def test_a_captive_portal_is_down() -> None:
     assert after <= 10
 
 
+@pytest.mark.parametrize("reason_s", [0.1, 0.3, 0.9, 3.0])
+def test_a_portal_that_answers_late_is_a_portal(reason_s: float) -> None:
+    """A login page by a name, a connection and a slow box takes longer than a ping: it was called the page's fault."""
+    line = healthy(Line())
+    line.reason_s = reason_s
+    line.meets = but({"http": "captive"})
+    assert [said for _, said in line.run(60)][-1] == "down captive-portal"
+    assert line.run(300) == []
+    assert "http" not in line.detector.faulty
+
+
+def test_a_portal_is_not_believed_in_for_ever() -> None:
+    """The portal goes, the check page falls silent, and a line that works stays down until somebody notices."""
+    line = healthy(Line())
+    line.meets = but({"http": "captive"})
+    assert line.run(60)[-1][1] == "down captive-portal"
+    line.meets = but({"http": None})
+    assert line.run(60)[0][1].startswith("up")
+
+
 def test_a_check_page_that_is_merely_gone_is_no_verdict() -> None:
     """The regency's web server goes down and with it every village."""
     line = healthy(Line())

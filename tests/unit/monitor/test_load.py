@@ -59,3 +59,14 @@ def test_odd_facts_are_harmless() -> None:
     load.carried(LinkFacts(0.0, 10**9, 0), 1.0, 0.0, now=1.0)
     load.carried(LinkFacts(1.0, -5, -5), 1.0, 0.0, now=2.0)
     assert (load.received_mbit, load.weight, load.slow) == (0, 1, False)
+
+
+def test_one_poor_fetch_is_not_told_as_two() -> None:
+    """A complaint to the provider would rest on a fetch that nobody made."""
+    load = Load((10, 10), Monitor())
+    load.fetched(1.0, now=1_000.0)
+    after(16, 1.0, 2_000.0, to=load)
+    assert load.slow
+    assert load.poor_fetch_mbit is None
+    load.fetched(0.5, now=1_020.0)
+    assert load.poor_fetch_mbit == 1.0
