@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from edge.clock import Clock
@@ -15,6 +16,7 @@ from edge.config import Config
 from edge.control import Answer, Handler, Refused
 from edge.events import ClassMoved, Event, UplinkJudged
 from edge.marks import CLASSES
+from edge.monitor.tally import Row
 from edge.monitor.verdict import Verdict
 from edge.traffic.policy import Assignment, standing
 from edge.traffic.preference import MOST_S, Preferences
@@ -78,6 +80,7 @@ class Answers:
         *,
         clock: Clock,
         verdicts: Callable[[], Iterable[Verdict]],
+        sources: Callable[[str], Iterable[Row]],
         assignment: Callable[[], Assignment],
         reconsider: Callable[[], None],
     ) -> None:
@@ -86,6 +89,7 @@ class Answers:
         self._preferences = preferences
         self._clock = clock
         self._verdicts = verdicts
+        self._sources = sources
         self._assignment = assignment
         self._reconsider = reconsider
 
@@ -94,11 +98,14 @@ class Answers:
         return {"uplink": self.uplink, "why": self.why, "prefer": self.prefer}
 
     async def uplink(self, _question: Mapping[str, Any]) -> Answer:
-        """Every uplink with its verdict and who uses it, every class with its reason; ``since_s`` is an age."""
+        """Every uplink with its verdict, sources and users, every class with its reason; ``since_s`` is an age."""
         now, assignment = self._clock.monotonic(), self._assignment()
         ends, chosen = self._preferences.ends(), self._preferences.current()
         return {
-            "uplinks": [_shown(verdict, assignment, now) for verdict in self._verdicts()],
+            "uplinks": [
+                _shown(verdict, assignment, now) | {"sources": [_source(row) for row in self._sources(verdict.uplink)]}
+                for verdict in self._verdicts()
+            ],
             "classes": [
                 {
                     "class": name,
@@ -171,6 +178,10 @@ def _shown(verdict: Verdict, assignment: Assignment, now: float) -> Answer:
         "evidence": verdict.evidence,
         "classes": [name for name in CLASSES if assignment[name].uplink == verdict.uplink],
     }
+
+
+def _source(row: Row) -> Answer:
+    return asdict(row) | {"loss": None if row.loss is None else round(row.loss, 4)}
 
 
 def _seconds(given: object) -> float:

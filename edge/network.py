@@ -88,13 +88,13 @@ class Network:
             )
             for number, uplink in enumerate(config.uplink, 1)
         )
-        faulty = {watcher.verdict.uplink: watcher for watcher in self.watchers}
+        self._by_uplink = {watcher.verdict.uplink: watcher for watcher in self.watchers}
         self.history = History(
             [uplink.name for uplink in config.uplink],
             clock=clock,
             service_hours=lambda wall: self._calendar.service_hours(wall, trusted=True),
             timezone=config.village.timezone,
-            faulty=lambda uplink: faulty[uplink].faulty,
+            faulty=lambda uplink: self._by_uplink[uplink].faulty,
         )
 
     def parts(self) -> Running:
@@ -122,6 +122,7 @@ class Network:
             self._preferences,
             clock=self._clock,
             verdicts=lambda: [watcher.verdict for watcher in self.watchers],
+            sources=lambda uplink: self._by_uplink[uplink].table(),
             assignment=lambda: self.controller.assignment,
             reconsider=self.controller.reconsider,
         )

@@ -29,7 +29,7 @@ Said = dict[str, Any]
 @click.option("--watch", is_flag=True, help="Show them anew every second, until Ctrl-C.")
 @click.pass_context
 def uplink(ctx: click.Context, path: Path, as_json: bool, watch: bool) -> None:
-    """Show every uplink: verdict, cause, loss, round trip, jitter, since when, and which classes use it.
+    """Show every uplink: verdict, cause, loss, round trip, jitter, since when, which classes use it, whom it asks.
 
     \b
     Example: kampung-edge uplink --watch
@@ -134,7 +134,7 @@ def _table(said: Said) -> str:
     for place, uplink in enumerate(said["uplinks"], 1):
         verdict = uplink["verdict"]
         lines[place] = lines[place].replace(verdict, click.style(verdict, fg=_COLOURS[verdict]), 1)
-    return "\n".join([*lines, "", *map(_class, said["classes"])])
+    return "\n".join([*lines, "", *map(_sources, said["uplinks"]), "", *map(_class, said["classes"])])
 
 
 def _row(uplink: Said) -> tuple[str, ...]:
@@ -148,6 +148,18 @@ def _row(uplink: Said) -> tuple[str, ...]:
         spoken(uplink["since_s"]),
         ", ".join(uplink["classes"]) or "-",
     )
+
+
+def _sources(uplink: Said) -> str:
+    return f"{uplink['uplink']}: " + ("; ".join(map(_source, uplink["sources"])) or "asks nobody")
+
+
+def _source(row: Said) -> str:
+    if row["loss"] is None:
+        return f"{row['name']} not asked yet"
+    trip = "silent" if row["rtt_ms"] is None else _ms(row["rtt_ms"])
+    lost = f", {row['loss']:.0%} lost" if 0 < row["loss"] < 1 else ""
+    return f"{row['name']} {trip}{lost}" + (" (set aside)" if row["set_aside"] else "")
 
 
 def _ms(value: float | None) -> str:

@@ -23,11 +23,18 @@ from edge.config_check import load
 from edge.control import Control
 from edge.decisions import Answers, Decisions
 from edge.events import ClassMoved, UplinkJudged
+from edge.monitor.tally import Row
 from edge.monitor.verdict import Verdict
 from edge.traffic.policy import Policy
 from edge.traffic.preference import Preferences
 from tests.unit.config_mistakes import DATA
 
+SOURCES = (
+    Row("gateway", "icmp", "gateway", 0.0, 1.25, set_aside=False),
+    Row("10.35.0.10", "icmp", "anchor", 0.02512, 12.0, set_aside=False),
+    Row("9.9.9.9", "icmp", "public", 1.0, None, set_aside=True),
+    Row("http", "http", "http", None, None, set_aside=False),
+)
 ENVIRONMENT = os.environ | {"TZ": "Asia/Jakarta"}
 
 
@@ -88,6 +95,7 @@ def build(directory: Path) -> Box:
         box.preferences,
         clock=clock,
         verdicts=lambda: box.verdicts.values(),
+        sources=lambda uplink: SOURCES if uplink == "pde" else (),
         assignment=lambda: box.policy.assignment,
         reconsider=box.reconsider,
     )
@@ -131,6 +139,9 @@ async def test_the_table(tmp_path: Path) -> None:
         assert lines[2].split()[:4] == ["telkom", "up", "-", "0.0%"]
         assert lines[2].split()[-1] == "wifi"
         assert "service: pde: pde is up" in lines
+        asked = "gateway 1.2 ms; 10.35.0.10 12.0 ms, 3% lost; 9.9.9.9 silent (set aside); http not asked yet"
+        assert f"pde: {asked}" in lines
+        assert "telkom: asks nobody" in lines
 
 
 async def test_the_table_as_json(tmp_path: Path) -> None:
@@ -139,6 +150,10 @@ async def test_the_table_as_json(tmp_path: Path) -> None:
         said = json.loads((await call(box, "--json")).stdout)
         pde = said["uplinks"][0]
         assert 7500 <= pde.pop("since_s") < 7600
+        silent = {"name": "9.9.9.9", "kind": "icmp", "role": "public", "loss": 1.0, "rtt_ms": None, "set_aside": True}
+        told = pde.pop("sources")
+        assert told[2] == silent
+        assert told[1]["loss"] == 0.0251
         assert pde == {
             "uplink": "pde",
             "verdict": "up",
