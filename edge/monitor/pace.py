@@ -19,7 +19,6 @@ SET_ASIDE_EVERY_S = 5.0
 RESERVE_EVERY_S = 0.5  # in a burst: asked all at once they would all see the same moment, and none for long after
 MANY_PUBLIC = 4  # public targets without anchors: with so many, half of them are kept in reserve
 _GATEWAY_TURNS, _DNS_TURNS = 10, 5  # in a round, where anchors carry the pace
-_FAILING_DNS_EVERY_S = 0.5
 
 
 class Pace:
