@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ MOST_BYTES = 1 << 20
 def read_json(path: Path) -> Any:
     """What the file at `path` holds, None where there is none. ValueError when it is no JSON or over 1 MB; OSError."""
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=_without_waiting) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise ValueError("no regular file")
             data = file.read(MOST_BYTES + 1)
     except FileNotFoundError:
         return None
@@ -35,10 +38,14 @@ def write_json(path: Path, value: object) -> None:
     write_bytes(path, json.dumps(value, ensure_ascii=False).encode())
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Put `data` in place of the file at `path`, readable by its owner only. OSError leaves the old one standing."""
+def write_bytes(path: Path, data: bytes, *, mode: int = 0o600) -> None:
+    """Put `data` in place of the file at `path`. OSError leaves the old one standing.
+
+    Root calls it too, in directories of the daemon's own user: a link that lies in the way is never followed.
+    """
     part = path.with_name(f"{path.name}.new")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    part.unlink(missing_ok=True)
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
@@ -50,6 +57,11 @@ def write_bytes(path: Path, data: bytes) -> None:
             part.unlink()
         raise
     _sync_directory(path.parent)
+
+
+def _without_waiting(name: str, flags: int) -> int:
+    """Open as ever, but a fifo or device in the file's place must not hold up whoever reads it."""
+    return os.open(name, flags | os.O_NONBLOCK)
 
 
 def remove(path: Path) -> None:

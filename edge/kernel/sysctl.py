@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
+from edge.durable import read_json, write_bytes
+
 log = logging.getLogger("edge.kernel")
 
 _ROOT = Path("/proc/sys")
 _MEMORY = "sysctl.json"
+_NAME = re.compile(r"net/[\w./-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,7 @@ def put(settings: Iterable[Setting], run_dir: Path) -> int:
                 continue
             first = memory.get(setting.name, Changed(present, setting.value)).before
             memory[setting.name] = Changed(first, setting.value)
-            _remember(run_dir, memory)  # before the write: a crash between the two must not lose the old value
+            remember(run_dir, memory)  # before the write: a crash between the two must not lose the old value
             setting.path.write_text(f"{setting.value}\n")
             changed += 1
         except OSError as error:
@@ -93,31 +97,30 @@ def restore(run_dir: Path) -> int:
                 restored += 1
         except FileNotFoundError:
             log.info("%s is gone", name)
+        except ValueError:
+            log.warning("%s is no whole number: it was never changed", name)
         except OSError as error:
             left[name] = changed
             log.info("%s stays as it is: %s", name, error.strerror)
     if not left:
         (run_dir / _MEMORY).unlink(missing_ok=True)
     elif left != memory:
-        _remember(run_dir, left)
+        remember(run_dir, left)
     return restored
 
 
 def _recall(run_dir: Path) -> dict[str, Changed]:
     """What is remembered. The daemon's own user may write the file, root obeys it: so network settings alone count."""
     try:
-        memory = msgspec.json.decode((run_dir / _MEMORY).read_bytes(), type=dict[str, Changed])
-        return {name: changed for name, changed in memory.items() if name.startswith("net/") and ".." not in name}
-    except FileNotFoundError:
-        return {}
-    except msgspec.DecodeError as error:
+        memory = msgspec.convert(read_json(run_dir / _MEMORY) or {}, dict[str, Changed])
+        return {name: changed for name, changed in memory.items() if _NAME.fullmatch(name) and ".." not in name}
+    except (ValueError, msgspec.ValidationError) as error:
         log.warning("%s is damaged (%s): earlier kernel settings are not known", run_dir / _MEMORY, error)
         return {}
 
 
-def _remember(run_dir: Path, memory: dict[str, Changed]) -> None:
+def remember(run_dir: Path, memory: dict[str, Changed]) -> None:
+    """Note in `run_dir` what was changed, in place of what was noted before. OSError."""
     run_dir.mkdir(parents=True, exist_ok=True)
     path = run_dir / _MEMORY
-    fresh = path.with_suffix(".new")
-    fresh.write_bytes(msgspec.json.encode(memory))
-    fresh.replace(path)
+    write_bytes(path, msgspec.json.encode(memory))

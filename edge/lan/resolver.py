@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Protocol
 
 from edge.config import Config
+from edge.durable import write_bytes
 from edge.health import Health
 from edge.lan.dnsmasq import CONFIGURATION, SERVERS, asked, render, servers
 from edge.lan.process import NotRunning, Running, find, tell
@@ -182,12 +183,11 @@ async def _has_servers() -> bool | None:
 
 def _renew(path: Path, text: str) -> bool:
     """Replace the file at `path` whole; False when it says so already."""
+    data = text.encode()
     with contextlib.suppress(FileNotFoundError):
-        if path.read_text() == text:
+        if path.read_bytes() == data:
             return False
-    draft = path.with_name(f"{path.name}.new")
-    draft.write_text(text)
-    draft.replace(path)
+    write_bytes(path, data, mode=0o644)
     return True
 
 

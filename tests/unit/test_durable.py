@@ -64,3 +64,20 @@ def test_bytes_are_kept_as_they_are_and_removed_for_good(tmp_path: Path) -> None
     remove(path)
     remove(path)
     assert not path.exists()
+
+
+def test_a_link_in_the_way_is_not_followed(tmp_path: Path) -> None:
+    """Root writes in folders of the daemon's own user, who could have any file overwritten."""
+    victim = tmp_path / "victim"
+    victim.write_text("root's own\n")
+    (tmp_path / "kept.json.new").symlink_to(victim)
+    write_json(tmp_path / "kept.json", {})
+    assert victim.read_text() == "root's own\n"
+    assert read_json(tmp_path / "kept.json") == {}
+
+
+def test_a_fifo_is_no_file(tmp_path: Path) -> None:
+    """Whoever reads it, root's guard at boot for one, would wait for ever."""
+    os.mkfifo(tmp_path / "kept.json")
+    with pytest.raises(ValueError, match="regular"):
+        read_json(tmp_path / "kept.json")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
-from edge.kernel.sysctl import Setting, put, restore
+from edge.kernel.sysctl import Changed, Setting, put, remember, restore
 
 
 @pytest.mark.parametrize(
@@ -53,3 +54,28 @@ def test_only_network_settings_are_given_back(tmp_path: Path) -> None:
     (tmp_path / "sysctl.json").write_text(json.dumps(memory))
     assert restore(tmp_path) == 0
     assert victim.read_text() == "1\n"
+
+
+def test_a_link_in_the_way_of_the_memory_is_not_followed(tmp_path: Path) -> None:
+    """The daemon's own user could have root's guard overwrite any file by a link in its run_dir."""
+    victim, run_dir = tmp_path / "victim", tmp_path / "run"
+    victim.write_text("root's own\n")
+    run_dir.mkdir()
+    for name in ("sysctl.new", "sysctl.json.new"):
+        (run_dir / name).symlink_to(victim)
+    remember(run_dir, {"net/x": Changed(0, 1)})
+    assert victim.read_text() == "root's own\n"
+    assert json.loads((run_dir / "sysctl.json").read_text()) == {"net/x": {"before": 0, "after": 1}}
+
+
+@pytest.mark.parametrize("name", ["net/ipv4/tcp_rmem", "net/ipv4/\0", "net/core"])
+def test_a_memory_of_what_was_never_changed_is_survived(tmp_path: Path, name: str) -> None:
+    """A line in the file that is none of ours would keep teardown from its other work."""
+    (tmp_path / "sysctl.json").write_text(json.dumps({name: {"before": 0, "after": 1}}))
+    assert restore(tmp_path) == 0
+
+
+def test_a_fifo_in_the_place_of_the_memory_holds_nobody_up(tmp_path: Path) -> None:
+    """The guard would wait at boot for somebody to write, and guests not be denied."""
+    os.mkfifo(tmp_path / "sysctl.json")
+    assert restore(tmp_path) == 0

@@ -113,3 +113,26 @@ def test_what_the_daemon_has_written_is_not_replaced(config: Config, tmp_path: P
     assert [path.name for path in prepare(config)] == ["dnsmasq.conf"]
     assert prepare(config) == []
     assert (tmp_path / "dnsmasq.servers").read_text() == "server=192.0.2.1@tel0\n"
+
+
+def test_a_link_in_the_way_is_not_followed(config: Config, tmp_path: Path) -> None:
+    """Whoever holds run_dir could have root's `dnsmasq --prepare` overwrite any file."""
+    victim = tmp_path / "victim"
+    victim.write_text("root's own\n")
+    (tmp_path / "dnsmasq.conf.new").symlink_to(victim)
+    assert len(prepare(config)) == 2
+    assert victim.read_text() == "root's own\n"
+
+
+async def test_rubbish_in_its_files_is_replaced(config: Config, tmp_path: Path) -> None:
+    """The resolver would crash at every start, and the daemon with it."""
+    for name in ("dnsmasq.conf", "dnsmasq.servers"):
+        (tmp_path / name).write_bytes(b"\xff\xfe")
+
+    async def replaced() -> bool:
+        return b"server=" in (tmp_path / "dnsmasq.servers").read_bytes()
+
+    async with running(config) as (resolver, _):
+        await resolver.follow(chosen(config.uplink[0].name))
+        await until(replaced)
+    assert b"\xff" not in (tmp_path / "dnsmasq.conf").read_bytes()
