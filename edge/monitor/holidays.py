@@ -125,7 +125,7 @@ class Holidays:
             days = _read_days(kept["days"])
             years = tuple(int(year) for year in kept["years"])
             made_by = str(kept["made_by"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
             log.warning("%s: not readable (%s); the holidays are computed anew", self._path, error)
             return
         self._take(years if made_by == __version__ else (), days)

@@ -147,7 +147,7 @@ class Preferences:
                 raise ValueError("not a table")
             if kept is not None:
                 self._held = {name: self._read(kept[name]) for name in CLASSES if name in kept}
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
             log.warning("%s: not readable (%r); no uplink is chosen by hand", self._path, error)
 
     def _read(self, given: dict[str, Any]) -> Preference:

@@ -120,7 +120,17 @@ async def test_a_child_that_fails(tmp_path: Path, health: Health, child: Sequenc
     assert not health.current(), "healed, it must be told"
 
 
-@pytest.mark.parametrize("content", ["", "[]", "7", '{"days": 5}', '{"days": {"x": "y"}, "years": [], "made_by": ""}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        "7",
+        '{"days": 5}',
+        '{"days": {"x": "y"}, "years": [], "made_by": ""}',
+        '{"days": {}, "years": [Infinity], "made_by": ""}',
+    ],
+)
 async def test_a_damaged_file_is_computed_anew(tmp_path: Path, health: Health, content: str) -> None:
     """A worn card would end the daemon at every start."""
     write(tmp_path, content)

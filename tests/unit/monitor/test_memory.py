@@ -7,7 +7,7 @@ import logging
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from edge.durable import MOST_BYTES
@@ -48,6 +48,7 @@ def test_rubbish_is_told_once_and_forgotten(tmp_path: Path, content: bytes, capl
         st.none() | st.booleans() | st.floats() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)
     )
 )
+@example({"sources": {"gateway": {"floor_ms": 10**400}}})
 def test_any_json_is_taken(tmp_path: Path, content: object) -> None:
     """A file of another version would keep the monitor from starting."""
     (tmp_path / "baseline-pde.json").write_text(json.dumps(content))

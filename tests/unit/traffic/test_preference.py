@@ -156,6 +156,7 @@ RUBBISH = [
     '{"service": {"uplink": "telkom", "boot": "a", "ends": "soon", "left_s": 9, "ends_wall": null, "unsure": false}}',
     '{"service": {"uplink": "telkom", "boot": "b", "ends": 9, "left_s": NaN, "ends_wall": NaN, "unsure": false}}',
     '{"service": {"uplink": "telkom", "boot": "b", "ends": 9, "left_s": -5, "ends_wall": 1e300, "unsure": false}}',
+    '{"service": {"uplink": "pde", "boot": "b", "ends": 9, "left_s": ' + 400 * "9" + ', "ends_wall": null}}',
     '{"service": [1, 2], "x": {"uplink": "telkom"}}',
 ]
 
