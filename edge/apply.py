@@ -51,7 +51,7 @@ class Apply:
         """Choose what to run: the file, or what was in force before it was tried. Blocks on the disk."""
         file, record = self.present, self._trial.record()
         kept = self._trial.kept() if record and record.digest == file.digest else None
-        if record is None or kept is None:
+        if record is None or kept is None or kept.digest == file.digest:  # equal: the power went while it was confirmed
             self._keep(file)
             return
         self.present, self._record = kept, record

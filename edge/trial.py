@@ -78,6 +78,9 @@ class Trial:
 
     def kept(self) -> Source | None:
         """The configuration before the trial; None, and told, where its copy cannot be read."""
+        if not (self._state_dir / KEPT).is_file():  # a fifo would hold up whoever reads it
+            log.error("the last confirmed configuration cannot be read: %s is no file", self._state_dir / KEPT)
+            return None
         try:
             return Source.read(self._state_dir / KEPT)
         except ConfigError as error:
@@ -93,7 +96,9 @@ class Trial:
         except ConfigError:
             return config
         kept = self.kept()
-        return kept.config if kept else config
+        if kept is None or (kept.config.run_dir, kept.config.state_dir) != (config.run_dir, config.state_dir):
+            return config  # no trial changes these, and root must not write where a copy in `state_dir` says
+        return kept.config
 
     def begin(self, present: Source, tried: Source, *, confirm_s: float, clock: Clock) -> Record:
         """Keep `present` and note that `tried` runs for `confirm_s` seconds unless confirmed. OSError."""

@@ -238,3 +238,16 @@ async def test_a_confirmation_that_cannot_be_written_does_not_count(file: Path) 
     with pytest.raises(Refused, match="the trial goes on"):
         await ask(apply, "confirm")
     assert list(conditions(apply)) == ["config-trial"]
+
+
+async def test_a_power_cut_while_it_is_confirmed_undoes_nothing(file: Path) -> None:
+    """The copy is the confirmed file already: the box would run it, yet say that it was undone and refuse reloads."""
+    apply = started(file)
+    await try_(apply, file)
+    record = (file.parent / "state" / RECORD).read_bytes()
+    await ask(apply, "confirm")
+    (file.parent / "state" / RECORD).write_bytes(record)  # its removal had not reached the card
+    again = started(file)
+    assert village(again) == "Kedungrejo"
+    assert conditions(again) == {}
+    assert not (file.parent / "state" / RECORD).exists()

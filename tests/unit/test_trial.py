@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 
 import pytest
@@ -132,3 +133,18 @@ def test_what_starts_before_the_daemon_uses_what_the_daemon_will_run(file: Path)
     written = (file.parent / "run" / "dnsmasq.conf").read_text()
     assert "dhcp-range=set:wifi,192.168.20." in written
     assert "192.168.30." not in written
+
+
+def test_root_obeys_no_copy_that_names_other_folders(file: Path) -> None:
+    """The daemon's own user could have root's guard write wherever a forged copy says."""
+    trial, _, tried, _ = began(file)
+    write(file.parent / "state" / KEPT, more=f'state_dir = "{file.parent}/state"\nrun_dir = "/etc/elsewhere"\n')
+    assert trial.stands_for(tried.config) == tried.config
+
+
+def test_a_fifo_in_the_place_of_the_copy_holds_nobody_up(file: Path) -> None:
+    """The guard would wait at boot for somebody to write."""
+    trial, _, tried, _ = began(file)
+    (file.parent / "state" / KEPT).unlink()
+    os.mkfifo(file.parent / "state" / KEPT)
+    assert trial.stands_for(tried.config) == tried.config
