@@ -7,7 +7,7 @@ import ipaddress
 import struct
 from collections.abc import Iterator
 
-from edge.kernel.state import PROTOCOL, RULES, TABLES, Change, Family, Route, Rule
+from edge.kernel.state import PROTOCOL, RULES, TABLES, TOO_SHORT, Change, Family, Route, Rule
 from edge.kernel.wire import CREATE, EXCLUSIVE, REPLACE, Wire, attribute, attributes, number, text, u32
 
 _AF: dict[Family, int] = {4: 2, 6: 10}
@@ -57,7 +57,7 @@ def _rule(family: Family, message: bytes) -> Iterator[Rule]:
         number(found.get(_FRA_MASK)),
         text(found.get(_FRA_IIF)),
         text(found.get(_FRA_OIF)),
-        found.get(_FRA_SUPPRESS) == u32(0),
+        found.get(_FRA_SUPPRESS) == u32(TOO_SHORT),
     )
 
 
@@ -97,7 +97,7 @@ def _rule_request(rule: Rule) -> bytes:
     for kind, name in ((_FRA_IIF, rule.iif), (_FRA_OIF, rule.oif)):
         if name:
             body += attribute(kind, name.encode() + b"\0")
-    return body + (attribute(_FRA_SUPPRESS, u32(0)) if rule.connected_only else b"")
+    return body + (attribute(_FRA_SUPPRESS, u32(TOO_SHORT)) if rule.connected_only else b"")
 
 
 def _route_request(route: Route, index: dict[str, int], *, remove: bool) -> bytes:

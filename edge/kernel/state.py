@@ -14,6 +14,7 @@ from typing import Literal
 PROTOCOL = 75  # rtm_protocol / FRA_PROTOCOL of everything ours; free in iproute2's rt_protos
 RULES = range(20000, 21000)  # the rule priorities we may use
 TABLES = range(20100, 20200)  # the routing tables we may use
+TOO_SHORT = 7  # bits of prefixes no network of ours has: a default route, and the halves that stand in for one
 HANDLE = 0x4B45 << 16  # "KE": major number of our HTB qdiscs
 FILTER_PRIORITY = 20100  # of the redirect into the ifb
 IFB = "keifb0"
@@ -26,7 +27,7 @@ SCOPES: frozenset[Scope] = frozenset(("routing", "table", "shaping"))
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A policy rule (ip-rule(8)); `table` 0 means unreachable, `connected_only` is suppress_prefixlength 0."""
+    """A policy rule (ip-rule(8)); `table` 0 means unreachable, `connected_only` skips routes up to `TOO_SHORT`."""
 
     family: Family
     priority: int
@@ -292,7 +293,7 @@ def _describe_rule(rule: Rule) -> str:
     words += [f"{name} {value}" for name, value in (("iif", rule.iif), ("oif", rule.oif)) if value]
     words += [f"fwmark {rule.mark:#x}/{rule.mask:#x}"] if rule.mask else []
     words.append(f"lookup {rule.table}" if rule.table else "unreachable")
-    words += ["suppress_prefixlength 0"] if rule.connected_only else []
+    words += [f"suppress_prefixlength {TOO_SHORT}"] if rule.connected_only else []
     return " ".join(words)
 
 

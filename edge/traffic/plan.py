@@ -6,7 +6,8 @@ Rules are asked in the order of their priority (ip-rule(8)); everything not deci
 20000+N  what insists on uplink or tunnel N by its mark, 20020+N a socket that does by its device: that one's table
 20040+N  what insists on N by its mark, where N has no way: unreachable
 20060    pinned prefixes, before anybody's routes in the main table: their ways in order, then unreachable
-20070    destinations on our own networks: the main table, but never its default route
+20070    destinations on our own networks: the main table, but none of its routes that are shorter than /8: a provider's
+         DHCP may send two halves of a default route (RFC 3442), and would take everybody's traffic
 20100+   per class: the assigned uplink's table, then the other allowed ones (the kernel falls through by itself when a
          carrier is lost), then unreachable
 20200    whatever enters by a LAN device without a class (its mark is missing): unreachable

@@ -246,6 +246,18 @@ async def test_overlapping_uplink_networks_switch_and_forget_apart() -> None:
             assert await asked(OFFICE) == TELKOM
 
 
+async def test_halves_of_a_default_route_do_not_take_the_office_away() -> None:
+    """A provider whose DHCP server sends two routes of /1 would draw all traffic to itself, whatever is judged."""
+    with internet():
+        async with steering(by_dhcp()) as scene:
+            scene.all_up()
+            lease("tel0", "100.64.7.2", "100.64.7.1")
+            for half in ("0.0.0.0/1", "128.0.0.0/1"):
+                sh(f"ip route add {half} via 100.64.7.1 dev tel0")
+            assert await asked(OFFICE) == PDE
+            assert "dev pde0" in sh(f"ip route get {INTERNET}"), "the box's own traffic stays too"
+
+
 def marks() -> set[str]:
     return {word for word in sh("conntrack -L").split() if word.startswith("mark=")}
 

@@ -111,7 +111,7 @@ def test_changes_speak_the_operators_language() -> None:
     assert words == {
         "ip -4 rule 20100: fwmark 0x10000/0xf0000 lookup 20101",
         "ip -4 rule 20200: iif wifi0 unreachable",
-        "ip -4 rule 20030: lookup 254 suppress_prefixlength 0",
+        "ip -4 rule 20030: lookup 254 suppress_prefixlength 7",
         "ip -4 route 10.51.0.0/16 unreachable table 20100 metric 4096",
         "ip -6 route default via fe80::1 dev pde0 table 20101 metric 10",
         "tc class htb 4b45:11 dev pde0 rate 1000kbit ceil 2000kbit prio 1",
