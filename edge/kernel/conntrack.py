@@ -37,8 +37,8 @@ def forget(*stale: Stale) -> None:
                 if not (one.within or one.sparing or one.address):
                     wire.request(_DELETE, _request(one.mark, one.mask))
             if chosen:
-                for family, connection in _listed(wire, chosen):
-                    _delete(wire, family, connection)
+                for listed in _listed(wire, chosen):
+                    _delete(wire, listed)
     except OSError as error:
         if error.errno in (errno.EPERM, errno.EACCES):
             raise PrivilegeMissing("netlink: Operation not permitted") from error
@@ -69,18 +69,21 @@ class _Choice:
         return self._address in ("", str(to), str(back)) and not any(to in network for network in self._sparing)
 
 
-def _listed(wire: Wire, chosen: list[_Choice]) -> list[tuple[int, dict[int, bytes]]]:
-    """Address family and attributes of all that any of the choices means.
+def _listed(wire: Wire, chosen: list[_Choice]) -> list[bytes]:
+    """The messages of all that any of the choices means.
 
     The kernel walks its whole table for a list (some ten milliseconds on a box), so it is asked once, for what the
-    choices' marks have in common.
+    choices' marks have in common. A full table is 65,536 connections: each is judged as it comes, and no other is kept.
     """
     mark, mask = chosen[0].mark, chosen[0].mask
     for choice in chosen[1:]:
         mask &= choice.mask & ~(mark ^ choice.mark)
-    listed = wire.dump(_GET, _request(mark & mask, mask))
-    connections = [(message[0], attributes(message, _GENERIC.size)) for message in listed]
-    return [(family, one) for family, one in connections if any(choice.means(one) for choice in chosen)]
+
+    def meant(message: bytes) -> bool:
+        connection = attributes(message, _GENERIC.size)
+        return any(choice.means(connection) for choice in chosen)
+
+    return wire.dump(_GET, _request(mark & mask, mask), meant)
 
 
 def _destination(tuple_: bytes) -> ipaddress.IPv4Address:
@@ -89,9 +92,10 @@ def _destination(tuple_: bytes) -> ipaddress.IPv4Address:
     return ipaddress.IPv4Address(packed if len(packed) == 4 else 0)
 
 
-def _delete(wire: Wire, family: int, connection: dict[int, bytes]) -> None:
+def _delete(wire: Wire, listed: bytes) -> None:
     """Delete this one connection; its number keeps a later one with the same addresses."""
-    body = _GENERIC.pack(family, 0, 0) + attribute(_ORIGINAL, connection[_ORIGINAL], nested=True)
+    connection = attributes(listed, _GENERIC.size)
+    body = _GENERIC.pack(listed[0], 0, 0) + attribute(_ORIGINAL, connection[_ORIGINAL], nested=True)
     body += b"".join(attribute(kind, connection[kind]) for kind in (_ID, _ZONE) if kind in connection)
     try:
         wire.request(_DELETE, body)

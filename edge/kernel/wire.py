@@ -10,7 +10,7 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Self
 
@@ -56,14 +56,18 @@ class Wire:
         for _ in self._answers():
             pass
 
-    def dump(self, kind: int, body: bytes) -> list[bytes]:
-        """Everything of a kind, each without its header; asked again when it changed while it was told."""
+    def dump(self, kind: int, body: bytes, meant: Callable[[bytes], bool] = lambda _: True) -> list[bytes]:
+        """Everything of a kind that is `meant`, each without its header; asked again when it changed meanwhile."""
         for _ in range(_TRIES):
             self._send(kind, body, _REQUEST | _DUMP)
-            answers = list(self._answers())
-            if not any(flags & _INTERRUPTED for flags, _ in answers):
+            found, interrupted = [], False
+            for flags, answer in self._answers():
+                interrupted = interrupted or bool(flags & _INTERRUPTED)
+                if meant(answer):
+                    found.append(answer)
+            if not interrupted:
                 break
-        return [answer for _, answer in answers]
+        return found
 
     def _send(self, kind: int, body: bytes, flags: int) -> None:
         self._serial += 1

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import struct
 import subprocess
 import sys
+import tracemalloc
 
 import pytest
 
 from edge.kernel.conntrack import ConntrackFailed, forget
 from edge.kernel.state import Stale
+from edge.kernel.wire import CREATE, NETFILTER, Wire, attribute
 from tests.lab.namespaces import sh
 
 pytestmark = pytest.mark.usefixtures("box")
@@ -117,3 +120,39 @@ def test_a_network_that_is_none_is_a_bug_and_no_flush() -> None:
     with pytest.raises((ValueError, ConntrackFailed)):
         forget(Stale(_MINE, _MASK, within=("10.51.0.1/16",)))
     assert left() == {"203.0.113.1"}
+
+
+def _crowd(count: int) -> None:
+    """Put connections of guests into the kernel's table: 10.9.0.0/16 to 203.0.113.9, one source each."""
+
+    def tuple_(kind: int, source: bytes, destination: bytes, ports: tuple[int, int]) -> bytes:
+        addresses = attribute(1, attribute(1, source) + attribute(2, destination), nested=True)
+        numbers = [attribute(place, struct.pack(">H", port)) for place, port in enumerate(ports, 2)]
+        return attribute(
+            kind, addresses + attribute(2, attribute(1, b"\x11") + b"".join(numbers), nested=True), nested=True
+        )
+
+    there = bytes((203, 0, 113, 9))
+    with Wire(NETFILTER) as wire:
+        for number in range(count):
+            guest = bytes((10, 9, *number.to_bytes(2, "big")))
+            body = (
+                struct.pack("=BBH", 2, 0, 0) + tuple_(1, guest, there, (4000, 53)) + tuple_(2, there, guest, (53, 4000))
+            )
+            wire.request(
+                0x100, body + attribute(7, struct.pack(">I", 300)) + attribute(8, struct.pack(">I", _MINE)), CREATE
+            )
+
+
+def test_a_full_table_costs_no_memory() -> None:
+    """Guests who fill the table would have the daemon take 40 MB at a switch, on a box that has 512."""
+    _crowd(4_000)
+    entry("192.168.10.20", "10.52.0.80", _MINE)
+    tracemalloc.start()
+    try:
+        forget(Stale(_MINE, _MASK, within=("10.52.0.0/16",)))
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert "10.52.0.80" not in left()
+    assert most < 1_000_000
