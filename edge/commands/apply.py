@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge import exits
-from edge.commands.common import action, config_option, end, json_option, load, network_refusals, print_json
+from edge.commands.common import (
+    action,
+    config_option,
+    end,
+    json_option,
+    load,
+    network_refusals,
+    print_json,
+    run_dir,
+)
 from edge.commands.durations import Duration, spoken
 
 if TYPE_CHECKING:
@@ -43,13 +52,13 @@ def apply(path: Path, as_json: bool, seconds: float, undo: bool) -> None:
     Example: kampung-edge apply --confirm 5m
              kampung-edge apply --undo
     """
-    config = load(path)
     if undo:
-        said = _ask(config, ask="undo")
+        said = _ask(run_dir(path), ask="undo")
         print_json(said) if as_json else click.echo("undone: the configuration before is in force")
         return
+    config = load(path)
     changes = _changes(config)
-    said = _ask(config, ask="apply", config=str(path.resolve()), confirm_s=seconds)
+    said = _ask(Path(config.run_dir), ask="apply", config=str(path.resolve()), confirm_s=seconds)
     if as_json:
         print_json({**said, "confirm_s": seconds, "network": [f"{each.action} {each.what}" for each in changes]})
         return
@@ -73,29 +82,29 @@ def confirm(path: Path, as_json: bool) -> None:
     \b
     Example: kampung-edge confirm
     """
-    said = _ask(load(path), ask="confirm")
+    said = _ask(run_dir(path), ask="confirm")
     print_json(said) if as_json else click.echo("confirmed: the configuration is in force for good")
 
 
-def _ask(config: Config, /, **question: Any) -> dict[str, Any]:
+def _ask(here: Path, /, **question: Any) -> dict[str, Any]:
     from edge.control import NotRunning, Refused, ask
 
-    run_dir, deadline = Path(config.run_dir), time.monotonic() + _SWAP_S
+    deadline = time.monotonic() + _SWAP_S
     while True:
         try:
-            return ask(run_dir, question)
+            return ask(here, question)
         except NotRunning as error:
-            if time.monotonic() > deadline or not _runs(run_dir):
+            if time.monotonic() > deadline or not _runs(here):
                 end(str(error), exits.FAILED)
             time.sleep(0.1)
         except Refused as error:
             end(str(error), exits.FAILED)
 
 
-def _runs(run_dir: Path) -> bool:
+def _runs(here: Path) -> bool:
     """Whether there is a daemon after all: it does not answer while it goes from one configuration to the other."""
     try:
-        pid = int((run_dir / "lock").read_text())
+        pid = int((here / "lock").read_text())
     except (OSError, ValueError):
         return False
     return Path(f"/proc/{pid}").exists()

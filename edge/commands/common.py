@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +31,8 @@ config_option = click.option(
     metavar="FILE",
     help="The configuration file.",
 )
+_MOST_BYTES = 1_000_000
+_RUN_DIR = re.compile(r"""^[ \t]*run_dir[ \t]*=[ \t]*["'](/[^"'\n]*)["']""", re.MULTILINE)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output, for programs.")
 
 
@@ -42,6 +45,31 @@ def load(path: Path) -> Config:
         show([problem for problem in problems if problem.severity == "error"])
         sys.exit(exits.CONFIGURATION)
     return config
+
+
+def run_dir(path: Path) -> Path:
+    """Where the daemon that runs with `path` is asked. A file with mistakes does not keep anybody from asking it: it
+    runs on with what it read before, and who has just broken the file needs it most."""
+    from msgspec.structs import fields
+
+    from edge.config import Config
+    from edge.config_check import read
+
+    config, problems = read(path)
+    if config is not None:
+        return Path(config.run_dir)
+    try:
+        with path.open("rb") as file:
+            text = file.read(_MOST_BYTES).decode(errors="replace")
+    except OSError:
+        show(problems)
+        sys.exit(exits.CONFIGURATION)
+    written = _RUN_DIR.search(text)
+    here = Path(written[1] if written else next(field.default for field in fields(Config) if field.name == "run_dir"))
+    click.echo(
+        f"warning: {path} has mistakes (kampung-edge check-config {path}); asking the daemon in {here}", err=True
+    )
+    return here
 
 
 def in_force(path: Path, config: Config) -> Config:

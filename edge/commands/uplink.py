@@ -13,7 +13,7 @@ import click
 from click.core import ParameterSource
 
 from edge import exits
-from edge.commands.common import config_option, end, json_option, load, print_json
+from edge.commands.common import config_option, end, json_option, print_json, run_dir
 from edge.commands.durations import Duration, spoken
 
 _REFRESH_S = 1.0
@@ -40,12 +40,12 @@ def uplink(ctx: click.Context, path: Path, as_json: bool, watch: bool) -> None:
         if any(ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in ctx.params):
             raise click.UsageError(f"write the options behind {ctx.invoked_subcommand}")
         return
-    run_dir = Path(load(path).run_dir)
+    here = run_dir(path)
     with contextlib.suppress(KeyboardInterrupt):
-        _show(_ask(run_dir, watch, ask="uplink"), as_json=as_json, watch=watch)
+        _show(_ask(here, watch, ask="uplink"), as_json=as_json, watch=watch)
         while watch:
             time.sleep(_REFRESH_S)
-            _show(_ask(run_dir, watch, ask="uplink"), as_json=as_json, watch=watch)
+            _show(_ask(here, watch, ask="uplink"), as_json=as_json, watch=watch)
 
 
 @uplink.command(short_help="Show the last decisions and what each rested on.")
@@ -58,8 +58,7 @@ def why(path: Path, as_json: bool, last: int) -> None:
     \b
     Example: kampung-edge uplink why --last 5
     """
-    config = load(path)
-    said = _ask(Path(config.run_dir), ask="why", last=last)
+    said = _ask(run_dir(path), ask="why", last=last)
     if as_json:
         print_json(said)
         return
@@ -93,9 +92,8 @@ def prefer(name: str | None, path: Path, as_json: bool, seconds: float, traffic_
     """
     if (name is None) != clear:
         raise click.UsageError("name an uplink, or write --clear to take the choice back")
-    config = load(path)
     wish: Said = {"clear": True} if clear else {"uplink": name, "for_s": seconds}
-    said = _ask(Path(config.run_dir), ask="prefer", **wish, **({"class": traffic_class} if traffic_class else {}))
+    said = _ask(run_dir(path), ask="prefer", **wish, **({"class": traffic_class} if traffic_class else {}))
     if as_json:
         print_json(said)
         return
@@ -105,12 +103,12 @@ def prefer(name: str | None, path: Path, as_json: bool, seconds: float, traffic_
         click.echo(f"warning: {warning}", err=True)
 
 
-def _ask(run_dir: Path, again: bool = False, /, **question: Any) -> Said:
+def _ask(here: Path, again: bool = False, /, **question: Any) -> Said:
     """The daemon's answer; without one the command ends with a sentence, or with `again` says it and comes back."""
     from edge.control import NotRunning, Refused, ask
 
     try:
-        return ask(run_dir, question)
+        return ask(here, question)
     except (NotRunning, Refused) as error:
         if not again:
             end(str(error), exits.FAILED)

@@ -139,3 +139,20 @@ async def test_refusals_are_sentences(office: Office) -> None:
         assert "uplink[1].download_mbit" in wrong.err
         assert "uplink[1].colour" in wrong.err
         assert not await holds(office, "config-trial")
+
+
+@pytest.mark.parametrize("mistake", ["interval_ms = 1", "not = [ toml"])
+async def test_a_file_with_mistakes_keeps_nobody_from_asking_or_going_back(office: Office, mistake: str) -> None:
+    """Who breaks the file in mid-trial could neither see the uplinks nor undo the trial."""
+    async with office.running():
+        edit(office, '"Sumberberas"', '"Kedungrejo"')
+        assert (await type_(office, "apply", "--confirm", "2m")).code == 0
+        await until(lambda: shows(office, "Kedungrejo"), what="the tried name")
+        office.config.write_text(office.config.read_text() + f"\n[monitor]\n{mistake}\n")
+        for words in (("uplink", "--json"), ("uplink", "why")):
+            said = await type_(office, *words)
+            assert said.code == 0, said
+            assert said.err.startswith(f"warning: {office.config} has mistakes (kampung-edge check-config ")
+        said = await type_(office, "apply", "--undo")
+        assert (said.code, said.out) == (0, "undone: the configuration before is in force\n")
+        await until(lambda: shows(office, "Sumberberas"), what="the name before the trial")

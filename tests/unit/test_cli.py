@@ -58,7 +58,7 @@ def test_check_config_as_json() -> None:
     }
 
 
-@pytest.mark.parametrize("command", ["plan", "teardown", "guard", "dnsmasq", "uplink"])
+@pytest.mark.parametrize("command", ["plan", "teardown", "guard", "dnsmasq", "apply"])
 def test_operator_commands_refuse_a_bad_file(command: str) -> None:
     """A command that alters the network would start from half a configuration."""
     result = call(command, "--config", BAD)
