@@ -75,6 +75,10 @@ CAUSE = {
     "beyond-gateway": "Router penyedia menyala, tetapi internet di belakangnya putus.",
     "lossy": "Banyak data hilang di jalan.",
     "delayed": "Jawaban dari internet lambat.",
+    "slow": "Kecepatan jauh di bawah langganan.",
+    "dns": "Internet tersambung, tetapi nama situs tidak dapat dicari.",
+    "captive-portal": "Internet dialihkan ke halaman masuk penyedia. Mohon hubungi Dishubkominfo.",
+    "target-fault": "Berjalan baik. Ada alamat pemeriksaan yang tidak menjawab.",
     "no-targets": "Belum ada alamat pemeriksaan.",
     "no-privilege": "Pemantau internet tidak punya izin.",
 }

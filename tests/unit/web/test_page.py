@@ -11,6 +11,7 @@ import pytest
 from edge.health import CONDITIONS, Raised
 from edge.monitor.snmp.figures import DeviceFigures, Optic, Port, Reading, State
 from edge.monitor.snmp.oids import ROLES
+from edge.monitor.verdict import Cause
 from edge.web import texts
 from edge.web.overview import DeviceView, Overview, RequestView, device_view
 from edge.web.page import ASSETS, Page, asset, worst, zone
@@ -107,7 +108,7 @@ def test_a_devices_figures_become_its_view() -> None:
     assert device_view(replace(figures, reading=None, state="silent")) == DeviceView("ont", "ont", "silent")
 
 
-@pytest.mark.parametrize("cause", sorted(texts.CAUSE))
+@pytest.mark.parametrize("cause", sorted(get_args(Cause)))
 def test_every_cause_is_explained(cause: str) -> None:
     """An uplink would be down without a word why."""
     shown = replace(WELL, uplinks=(replace(WELL.uplinks[0], level="down", cause=cause),))
