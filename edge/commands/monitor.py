@@ -19,6 +19,7 @@ START = "2026-10-05T00:00+07:00"
 TAIL_S = 3_600.0
 DAY_S = 86_400.0
 MOST_DAYS = 400.0
+YEARS = (1970, 2999)
 
 
 @click.group()
@@ -87,6 +88,8 @@ def simulate(
         end(f"--start {start!r} is no moment; write for example {START}", exits.CONFIGURATION)
     if begins.tzinfo is None:
         end(f"--start {start!r} has no zone; write for example {START}", exits.CONFIGURATION)
+    if not YEARS[0] <= begins.year <= YEARS[1]:
+        end(f"--start {start!r} is not in the years {YEARS[0]} to {YEARS[1]}", exits.CONFIGURATION)
     if days is not None and not 0 < days <= MOST_DAYS:
         end(f"--days {days:g} is not above 0 and at most {MOST_DAYS:g}", exits.CONFIGURATION)
     setting = scene.default() if config_path is None else scene.of(load(config_path))

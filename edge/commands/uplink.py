@@ -68,7 +68,7 @@ def why(path: Path, as_json: bool, last: int) -> None:
         for fact in decision.get("evidence", ()):
             click.echo(f"{'':21}- {fact}")
     if not said["decisions"]:
-        click.echo("nothing was decided since the daemon started")
+        click.echo("nothing was decided yet")
     if not said["clock_trusted"]:
         click.echo("the times are not to be trusted: the clock is not synchronised", err=True)
 
