@@ -76,7 +76,11 @@ REFUSED = {
     "a bad day": ("", ("--days", "-1"), "--days -1 is not above 0"),
     "not a number of days": ("", ("--days", "nan"), "--days nan is not above 0"),
     "a bad moment": ("", ("--start", "yesterday"), "--start 'yesterday' is no moment"),
-    "a moment that no calendar reaches": ("", ("--start", "9999-12-31T23:59+00:00"), "is not in the years 1970 to 2999"),
+    "a moment that no calendar reaches": (
+        "",
+        ("--start", "9999-12-31T23:59+00:00"),
+        "is not in the years 1970 to 2999",
+    ),
     "a moment without a zone": ("", ("--start", "2026-10-05T00:00"), "has no zone"),
     "a bad seed": ("", ("--seed", "-1"), "--seed"),
 }
