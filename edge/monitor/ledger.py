@@ -52,6 +52,7 @@ class Ledger:
         self.alive_since: float | None = None  # since when probes prove life, without a silence told
         self.silent_from: float | None = None  # when the first probe lost since then was sent
         self._silent_to = now
+        self._silent_then: frozenset[str] = frozenset()  # the sources that were silent when life began
         self._moments = self._lost_life = 0
         self._moment_at = -math.inf
         self._mute_from: float | None = None  # as silent_from, but a resolver's answer ends it, too
@@ -187,6 +188,7 @@ class Ledger:
             and track.misses >= (1 if track.source.spacing_s else LEAST_MISSES)
             and track.asked_at >= since
             and (track.role != "gateway" or self._only_gateway or track.srtt_ms is not None)
+            and not self._was_silent(track)
         ]
 
     def enough_tried(self) -> bool:
@@ -198,7 +200,12 @@ class Ledger:
         if self._moments < (FEW_MOMENTS if mute else LEAST_MOMENTS):
             return False
         there = [track for track in self._tracks if track.trusted and (track.role != "gateway" or self._only_gateway)]
-        return len(tried) >= min(LEAST_TRIED, len(there))
+        return len(tried) >= min(LEAST_TRIED, sum(not self._was_silent(track) for track in there))
+
+    def _was_silent(self, track: Track) -> bool:
+        """Was it silent already when the uplink came back, and ever since? Then it falls silent no more: else hosts
+        that are gone together would tell of an outage again and again."""
+        return track.name in self._silent_then and not track.recent
 
     def _missed(self, probe: Probe) -> None:
         track = probe.track
@@ -237,6 +244,7 @@ class Ledger:
         if self.alive_since is None:
             self.alive_since = sent_at
             self._run_from = self._dark = None
+            self._silent_then = frozenset(track.name for track in self._tracks if track.misses)
             for track in self._tracks:
                 track.forget()
         if self.silent_from is not None and sent_at >= self.silent_from:

@@ -80,6 +80,19 @@ def test_a_gateway_that_never_answers_is_not_blamed() -> None:
     assert line.said == "down no-reply"
 
 
+def test_hosts_that_are_gone_together_are_told_as_an_outage_once_at_most() -> None:
+    """The regency's machine room loses power: its hosts and its resolver are gone, the line is well, and it was told
+    down and up again every ten seconds for as long as that lasted."""
+    line = healthy(Line())
+    gone = (*ANCHORS, f"dns:{RESOLVER}")
+    line.meets = lambda source: None if source.name in gone else well(source)
+    said = [said for _, said in line.run(600)]
+    assert sum(each.startswith("down") for each in said) <= 1
+    assert line.said == "degraded dns"
+    line.meets = dead
+    assert line.run(10)[-1][1] == "down gateway", "a true outage must be seen for all that"
+
+
 def test_an_interruption_of_two_seconds_is_no_outage() -> None:
     """A short break of the fibre would tear every connection of the office."""
     line = healthy(Line())
