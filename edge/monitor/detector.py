@@ -27,6 +27,7 @@ from edge.monitor.verdict import Cause, Obstacle, Verdict
 UNSEEN_S = 0.1  # a silence has begun so long, in the mean, before the first probe is lost in it
 SUSPECT_S = 0.5  # silence of a lossy uplink from which on it may be an outage
 SUSPECT_MOST_S = 15.0  # then a burst finds nothing new: bytes prove that the uplink lives
+BYTES_MOST_S = 60.0  # bytes prove life for so long: who sends them need not have heard anything from us
 RECENT_S, LESS_RECENT_S, ENOUGH_ASKED = 3, 10, 4  # a longer look back where fewer were asked
 RTT_SPAN_S = 10.0
 FIGURES_EVERY = 5  # seconds between two refreshed figures of a verdict that stands
@@ -191,7 +192,7 @@ class Detector:
         since = ledger.silent_from
         if since is None or ledger.silence_s() < self._silence_s or not ledger.enough_tried():
             return ""
-        if self._load.lives(since):
+        if ledger.silence_s() < BYTES_MOST_S and self._load.lives(since):
             return ""
         if not self._beyond:
             return "gateway"
