@@ -39,6 +39,9 @@ _PRIVATE4 = (
 # most three quarters of the 65,536 connections that guard makes room for.
 _SHARES = (("ip", "ipv4", "0.0.0.15"), ("ip6", "ipv6", "::f"))
 _SHARE_MOST = 3_072
+# Names that guests ask at the box go to the service's resolvers, which may shut out whoever asks too much; then the
+# uplink's names fail, and it is left. A page asks for some dozens at once, and for none again: they are in the cache.
+_ASKING = "limit rate over 20/second burst 200 packets"
 _PRIVATE6 = ("::/8", "fc00::/7", "fe80::/10", "ff00::/8")
 
 
@@ -69,12 +72,13 @@ def ruleset(config: Config, facts: Facts, *, guests_denied: bool, shaped: bool) 
     plain = [
         ("ours", list(_ours(config, guests_denied))),
         ("from_guest", list(_from_guest(config, guests_denied))),
-        ("guest_to_box", list(_guest_to_box(config))),
+        ("guest_to_box", list(_guest_to_box(config, facts))),
         ("uplink_to_box", list(_uplink_to_box(config))),
         ("tunnel_to_box", list(_tunnel_to_box(config))),
     ]
     lines = [f"table inet {TABLE}", f"delete table inet {TABLE}", f"table inet {TABLE} {{"]
     lines += [f"\tset {word}_guests {{ type {kind}_addr; size 16; flags dynamic; }}" for word, kind, _ in _SHARES]
+    lines += [f"\tset {word}_asking {{ type {kind}_addr; size 16; flags dynamic; }}" for word, kind, _ in _SHARES]
     for name, rules in plain:
         lines += [f"\tchain {name} {{", *(f"\t\t{rule}" for rule in rules), "\t}"]
     for name, hook, rules in chains:
@@ -220,8 +224,12 @@ def _input_entry(config: Config) -> list[str]:
     return rules
 
 
-def _guest_to_box(config: Config) -> Iterator[str]:
+def _guest_to_box(config: Config, facts: Facts) -> Iterator[str]:
     """DHCP, DNS and a little ping; IPv6 only the neighbour discovery that costs nothing, unless an uplink has IPv6."""
+    if facts.counts:
+        asks = "meta l4proto { tcp, udp } th dport 53"
+        for word, _, mask in _SHARES:
+            yield f"{asks} add @{word}_asking {{ {word} saddr & {mask} {_ASKING} }} drop"
     yield "meta l4proto { tcp, udp } th dport 53 meta nfproto ipv4 accept"
     yield "udp sport 68 udp dport 67 accept"
     yield "meta nfproto ipv4 ct state established,related accept"

@@ -235,6 +235,25 @@ def test_a_guests_flood_leaves_places_for_other_connections() -> None:
     assert host.apply(wanted) == ([], []), "what guests fill is no alteration of the table"
 
 
+def test_a_guests_questions_do_not_flood_the_resolvers() -> None:
+    """A telephone could have the service's resolvers shut the box out, and so move the office to another uplink."""
+    establish()
+    with inside(BOX, lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as server:
+        server.bind((BOX_FOR_GUESTS, 53))
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        server.settimeout(1)
+        inside(GUEST, lambda: _flood(GUEST_ADDRESS[GUEST], BOX_FOR_GUESTS, 3_000))
+        inside(OTHER_GUEST, lambda: _flood(GUEST_ADDRESS[OTHER_GUEST], BOX_FOR_GUESTS, 20))
+        heard: list[str] = []
+        while len(heard) < 3_020:
+            try:
+                heard.append(server.recvfrom(100)[1][0])
+            except TimeoutError:
+                break
+    assert heard.count(GUEST_ADDRESS[OTHER_GUEST]) == 20
+    assert 100 <= heard.count(GUEST_ADDRESS[GUEST]) <= 300
+
+
 def _flood(source: str, target: str, packets: int) -> None:
     """UDP packets to a DNS port, each from another port (RFC 791, RFC 768)."""
     ends = socket.inet_aton(source) + socket.inet_aton(target)
