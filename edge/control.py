@@ -136,10 +136,11 @@ def ask(run_dir: Path, question: dict[str, Any], *, patience_s: float = PATIENCE
             raise Refused(f"{run_dir / SOCKET}: permission denied; run it as root") from error
         except TimeoutError as error:
             raise Refused(f"the daemon did not answer within {patience_s:g} s; look at its log") from error
-        except FileNotFoundError as error:
+        except (FileNotFoundError, ConnectionRefusedError) as error:  # a socket that a killed daemon left refuses
             raise NotRunning(f"no daemon runs in {run_dir}; start it: systemctl start kampung-edge") from error
         except (ConnectionError, ValueError) as error:
-            raise NotRunning(f"the daemon in {run_dir} gives no answer; is it running? ({error})") from error
+            look = "look at its log: journalctl -u kampung-edge"
+            raise NotRunning(f"the daemon in {run_dir} broke off its answer ({error}); {look}") from error
     if "error" in answer:
         raise Refused(str(answer["error"]))
     return answer

@@ -107,5 +107,5 @@ def test_a_socket_that_nobody_serves_is_no_daemon(tmp_path: Path) -> None:
     """What a crash left behind would hang the command."""
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(tmp_path / SOCKET))
-    with pytest.raises(NotRunning):
+    with pytest.raises(NotRunning, match="systemctl start"):
         ask(tmp_path, {"ask": "uplink"})
