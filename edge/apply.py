@@ -101,6 +101,11 @@ class Apply:
                 )
             tried = await asyncio.to_thread(self._read, question.get("config"))
             if tried.digest == self.present.digest:
+                if self._record:  # what was tried is undone and the file put back by hand: all is as it was
+                    self._settle()
+                    await asyncio.to_thread(self._keep, tried)
+                    if self._health:
+                        self.tell(self._health)
                 return {"changed": False}
             self._record = await asyncio.to_thread(self._begin, tried, confirm_s)
             self._before, self.present = self.present, tried

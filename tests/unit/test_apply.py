@@ -251,3 +251,17 @@ async def test_a_power_cut_while_it_is_confirmed_undoes_nothing(file: Path) -> N
     assert village(again) == "Kedungrejo"
     assert conditions(again) == {}
     assert not (file.parent / "state" / RECORD).exists()
+
+
+async def test_a_file_put_back_after_its_trial_was_undone_ends_the_warning(file: Path) -> None:
+    """The office would be told to call the regency for a file that is in force."""
+    apply = started(file)
+    await try_(apply, file)
+    await ask(apply, "undo")
+    health = Health(lambda: 0.0)
+    apply.tell(health)
+    assert [held.condition.code for held in health.current()] == ["config-undone"]
+    write(file)
+    assert await ask(apply, "apply", config=str(file), confirm_s=60) == {"changed": False}
+    assert health.current() == ()
+    assert not (file.parent / "state" / RECORD).exists()
