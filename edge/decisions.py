@@ -22,6 +22,7 @@ from edge.traffic.policy import Assignment, standing
 from edge.traffic.preference import MOST_S, Preferences
 
 KEPT = 100
+_SAME_S = 0.5  # the history notes the same decision by its own glance at the clock; no restart is as quick
 
 
 class Decisions:
@@ -48,7 +49,7 @@ class Decisions:
         """Put what the history kept before what was heard since the start; `rows` are those of `History.recent`."""
         heard = [decision for decision in self.last(2 * KEPT) if decision["event"] != "choice"]
         since = min((decision["at"] for decision in heard), default=float("inf"))
-        kept = [row for row in rows if row["at"] is not None and row["at"] < since]
+        kept = [row for row in rows if row["at"] is not None and row["at"] < since - _SAME_S]
         numbered = list(zip(range(-len(kept), 0), kept, strict=True))
         for ring, event in ((self._switches, "switch"), (self._verdicts, "verdict")):
             earlier = [entry for entry in numbered if entry[1]["event"] == event]

@@ -47,7 +47,7 @@ def test_what_was_decided_before_the_start_comes_first() -> None:
         "because": "back to pde",
         "evidence": [],
     }
-    decisions.load([row | {"at": 50.0}, row | {"at": None}, row | {"at": 60.0}, row | {"at": 100.0}])
+    decisions.load([row | {"at": 50.0}, row | {"at": None}, row | {"at": 60.0}, row | {"at": 99.99999}])
     assert [decision["at"] for decision in decisions.last(9)] == [50.0, 60.0, 100.0]
 
 
