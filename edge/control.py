@@ -92,6 +92,9 @@ class Control:
             return await handler(question)
         except Refused as error:
             return {"error": str(error)}
+        except Exception:  # a bug: nobody else waits for this task, and the asker must not believe that no daemon runs
+            log.exception("control: the question %s could not be answered", question["ask"])
+            return {"error": "the daemon failed to answer; its log tells why"}
 
 
 @contextlib.contextmanager

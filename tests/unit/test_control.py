@@ -62,6 +62,15 @@ async def test_a_refusal_reaches_the_asker(tmp_path: Path) -> None:
             await asked(tmp_path, ask="refuse", uplink="indihome")
 
 
+async def test_a_handlers_bug_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The asker would read that no daemon runs, and ask for ten seconds more."""
+    async with answering(tmp_path) as control:
+        control.offer({"echo": echo})
+        with pytest.raises(Refused, match="failed to answer"):
+            await asked(tmp_path, ask="echo")
+    assert "could not be answered" in caplog.text
+
+
 async def test_a_withdrawn_question_is_refused(tmp_path: Path) -> None:
     """After a reload the parts of the old configuration would answer."""
     async with answering(tmp_path) as control:
