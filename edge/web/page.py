@@ -85,7 +85,7 @@ def _environment(village_zone: ZoneInfo) -> jinja2.Environment:
         ago=texts.ago,
         number=texts.number,
         uplink=texts.uplink_name,
-        subject=texts.uplink_name,
+        subject=texts.subject,
         letter=letters.label,
         moment=lambda when: _moment(datetime.fromtimestamp(when, village_zone)),
         clock=lambda when: datetime.fromtimestamp(when, village_zone).strftime("%H.%M.%S"),

@@ -149,3 +149,9 @@ def number(value: float, digits: int = 0) -> str:
 def uplink_name(name: str) -> str:
     """A configured name for people: short ones are abbreviations (``PDE``), the rest names (``Telkom``)."""
     return name.upper() if len(name) <= 3 else name.replace("_", " ").capitalize()
+
+
+def subject(text: str) -> str:
+    """Whom a condition is about: a configured name, and behind it what belongs to it, as written (``PDE gateway``)."""
+    name, space, rest = text.partition(" ")
+    return f"{uplink_name(name)}{space}{rest}"

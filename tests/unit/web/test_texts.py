@@ -47,6 +47,16 @@ def test_uplink_names() -> None:
     assert [texts.uplink_name(n) for n in ("pde", "telkom", "fo_2")] == ["PDE", "Telkom", "Fo 2"]
 
 
+def test_whom_a_condition_is_about() -> None:
+    """PDE's gateway would be called Pde gateway, and an address lose its spelling."""
+    assert [texts.subject(s) for s in ("", "telkom", "pde gateway", "fo_2 tcp://a_b:1")] == [
+        "",
+        "Telkom",
+        "PDE gateway",
+        "Fo 2 tcp://a_b:1",
+    ]
+
+
 def test_every_state_has_its_word() -> None:
     """A request would show as unknown on the page."""
     assert set(texts.REQUEST_STATE) >= lifecycle.STATES
