@@ -58,8 +58,8 @@ def sources(uplink: Uplink, monitor: Monitor, gateway: str | None) -> tuple[Sour
 
 
 def host(source: Source) -> str:
-    """The address that `source` asks; of a check page its URL."""
-    return source.target if source.kind == "http" else str(_host(source.target)[0])
+    """Whom `source` asks: the address, of a check page its URL, of a gateway whatever it was given."""
+    return source.target if source.role in ("http", "gateway") else str(_host(source.target)[0])
 
 
 def _resolver(text: str, monitor: Monitor) -> Source:

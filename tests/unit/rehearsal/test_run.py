@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
+import msgspec
+
 from edge.config_check import load as load_config
 from edge.rehearsal import scene
 from edge.rehearsal.conditions import Condition
@@ -83,6 +85,14 @@ def test_the_example_configuration_can_be_rehearsed() -> None:
     setting = scene.of(load_config(EXAMPLE))
     said = run(replace(ALL, start_s=900, loss=1.0), of=setting)
     assert "pde down gateway" in " ".join(said)
+
+
+def test_a_gateway_that_is_followed_can_be_rehearsed() -> None:
+    """`gateway = "auto"` has no address in a rehearsal: the command would crash."""
+    config = load_config(EXAMPLE)
+    uplinks = tuple(msgspec.structs.replace(uplink, gateway="auto") for uplink in config.uplink)
+    setting = scene.of(msgspec.structs.replace(config, uplink=uplinks))
+    assert "pde down gateway" in " ".join(run(replace(ALL, start_s=900, loss=1.0), of=setting))
 
 
 def test_the_default_scene_is_what_the_help_says() -> None:
