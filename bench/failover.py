@@ -130,7 +130,7 @@ def _gaps(contender: str, fault: str, outcomes: list[Outcome]) -> Figures:
 
 def _ratio(mine: list[Outcome], peer: list[Outcome], key: str) -> Figure:
     """How many times longer the office suffers with keepalived; at least so, where keepalived never recovers."""
-    longer, shorter = (quantile([min(each[key], CAP_S) for each in side], 0.5) for side in (peer, mine))
+    longer, shorter = (statistics.median(min(each[key], CAP_S) for each in side) for side in (peer, mine))
     ratio = round(longer / max(shorter, EVERY_S), 2)
     wanted = f"for the record: keepalived's median {key} over ours"
     return _noted(f">= {ratio:g}" if longer >= CAP_S - 0.1 else ratio, wanted)
