@@ -14,7 +14,7 @@ from bench.detecting.runs import FAULTS, Found, Month, fault, month, pool
 
 SEEDS = 100_000
 RUNS, MONTHS, DAYS = 40, 10, 30.0
-QUICK_RUNS, QUICK_MONTHS, QUICK_DAYS = 8, 2, 1.0
+QUICK_RUNS, QUICK_MONTHS, QUICK_DAYS = 20, 2, 1.0
 LIMITS_S = {
     "outage": 3.0,
     "beyond_gateway": 3.0,

@@ -32,11 +32,13 @@ from edge.trial import Source
 log = logging.getLogger("edge.daemon")
 
 SETTLED_S = 300.0
+_M_ARENA_MAX = -8
 
 
 def main(path: Path) -> int:
     """Run the daemon with the configuration at `path` until it is told to stop; returns the process's exit code."""
     logs.set_up()
+    ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)  # threads share one heap: the store's, the kernel's (mallopt(3))
     try:
         file = Source.read(path)
         secrets = credentials.read()

@@ -6,8 +6,10 @@ has 512. So the package is entered with its search path alone, and every import 
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import sys
+from collections.abc import Iterator
 from types import ModuleType
 
 
@@ -23,9 +25,25 @@ def _enter_package(name: str) -> None:
     sys.modules[name] = package
 
 
-_enter_package("pyroute2")
+@contextlib.contextmanager
+def _without_unittest() -> Iterator[None]:
+    """pyroute2's socket for machines without netlink is a unittest.Mock; the real one costs a megabyte at import."""
+    if "unittest" in sys.modules:
+        yield
+        return
+    package, mock = ModuleType("unittest"), ModuleType("unittest.mock")
+    package.__dict__["mock"] = mock
+    mock.__dict__["__getattr__"] = lambda _name: object
+    sys.modules |= {"unittest": package, "unittest.mock": mock}
+    try:
+        yield
+    finally:
+        del sys.modules["unittest"], sys.modules["unittest.mock"]
 
-from pyroute2.iproute import IPRoute  # noqa: E402 - only after the line above
-from pyroute2.netlink.exceptions import NetlinkError  # noqa: E402 - as above
+
+_enter_package("pyroute2")
+with _without_unittest():
+    from pyroute2.iproute import IPRoute
+    from pyroute2.netlink.exceptions import NetlinkError
 
 __all__ = ["IPRoute", "NetlinkError"]
