@@ -12,7 +12,7 @@ from edge.simulator.scene import Asked, Scene
 from edge.simulator.village import BOX, GUESTS, INTERNET, LINES, OFFICE, PDE
 
 _FILLED = 0.45  # of the line: a little under the guests' ceiling while the service is active
-_MOVE_S = 30.0
+_MOVE_S = 60.0
 _SLOW_MBIT = 4.0
 _CROWD_MBIT = 5.0
 _SECONDS = 4.0

@@ -102,7 +102,7 @@ check_url = "http://{village.WEB_HOST}{village.CHECK_PATH}"
 
 [policy]
 failback_hold_s = {holds.failback}
-failback_most_s = {3 * holds.failback}
+failback_most_s = {holds.failback}
 failback_in_service_hours = "allowed"
 brownout_moves = "always"
 management = ["{village.OFFICE_NETWORK}"]

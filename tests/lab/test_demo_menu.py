@@ -85,11 +85,11 @@ def test_each_key_shows_its_effect(terminal: Terminal) -> None:
     terminal.press("1")
     terminal.shows(r"service is on telkom after", 35)
     terminal.press("1")
-    terminal.shows(r"PDE is whole again: service is on pde after", 40)
+    terminal.shows(r"PDE is whole again: service is on pde after", 70)
     terminal.press("2")
-    terminal.shows(r"a neighbour wants 5: service is on telkom after", 40)
+    terminal.shows(r"a neighbour wants 5: service is on telkom after", 70)
     terminal.press("2")
-    terminal.shows(r"PDE is whole again: service is on pde after", 40)
+    terminal.shows(r"PDE is whole again: service is on pde after", 70)
     terminal.press("3")
     share = terminal.shows(r"service has (\d+)% of the line", 90)[1]
     assert 0 < int(share) <= 100

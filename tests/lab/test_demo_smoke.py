@@ -66,7 +66,7 @@ def test_kill_9_leaves_no_process_and_the_next_demo_no_file(temporary: dict[str,
         family = psutil.Process(demo.pid).children(recursive=True)
         demo.kill()
         demo.wait()
-    eventually(lambda: not any(lives(each) for each in family), 3)
+    eventually(lambda: not any(lives(each) for each in family), 10)
     [left] = homes(temporary)
     with start(temporary) as demo:
         eventually(lambda: homes(temporary) and left not in homes(temporary), 5)
