@@ -69,8 +69,11 @@ def pfsense(line: Line, link: Link, until: float) -> Iterator[float]:
 
 
 def bfd(line: Line, link: Link, until: float) -> Iterator[float]:
-    """BFD (RFC 5880) at 300 ms with a multiplier of 3, asking a peer at the first target; up again after 3 answers."""
-    host = next(source for source in line.sources if source.role in ("anchor", "public"))
+    """BFD (RFC 5880) at 300 ms with a multiplier of 3; up again after 3 answers.
+
+    Its peer stands where the resolver does: a router that speaks BFD never limits its answers, as targets here may.
+    """
+    host = next(source for source in line.sources if source.role == "dns")
     now, missed, heard, up = 0.0, 0, 0, True
     while now < until:
         if link.probe(host, now) is None:
