@@ -154,9 +154,14 @@ class Detector:
         turned = now >= self._turn_at
         if turned:
             self._turn(now, hour_of_week)
-        if turned or obstacle or ledger.silent_from is not None or self._captive or self._judge.level == "down":
+        if turned or obstacle or self._captive or self._may_change():
             self._settle(obstacle, now)
         return self.verdict
+
+    def _may_change(self) -> bool:
+        """Can the level change between two turns: by a silence while it answers, by answers while it is down?"""
+        ledger = self._ledger
+        return (ledger.alive_since if self._judge.level == "down" else ledger.silent_from) is not None
 
     def _suspicious(self, now: float) -> bool:
         """Is a miss worth a burst? Not while the uplink is known to be down, nor for every loss of a lossy one, nor
@@ -164,7 +169,9 @@ class Detector:
         level, since = self._judge.level, self._ledger.silent_from
         if since is not None and now - since > SUSPECT_MOST_S:
             return False
-        return level == "up" or (level == "degraded" and self._ledger.silence_s() >= SUSPECT_S)
+        if level == "degraded":
+            return self._ledger.silence_s() >= SUSPECT_S and not self._load.carrying
+        return level == "up"
 
     def _settle(self, obstacle: Obstacle, now: float) -> None:
         ledger, before = self._ledger, self._judge.level

@@ -88,6 +88,11 @@ class Load:
             self.poor_fetch_mbit = max(mbit, self._poor_mbit)
         self._poor_mbit = mbit
 
+    @property
+    def carrying(self) -> bool:
+        """Did it carry more than chatter in its latest span?"""
+        return self.received_mbit * 125_000 > self._life
+
     def lives(self, since: float) -> bool:
         """Did it carry more than chatter in its latest span, begun after `since`?"""
         if not self._spans:
