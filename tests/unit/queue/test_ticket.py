@@ -63,7 +63,8 @@ def test_most_single_slips_are_caught(number: int, place: int, other: str) -> No
     if place == 2 and other.isdigit() and other != made[2]:
         assert found is None
     else:
-        assert found is None or found == slipped
+        # a letter that looks like a digit is read as one: as the right one, or in the first place as another
+        assert found in (None, slipped, made) or (place == 1 and other in "OIL")
 
 
 @given(st.text(max_size=40))
