@@ -27,6 +27,12 @@ Mbit = Annotated[float, Meta(ge=0.1, le=10_000)]
 Phone = Annotated[
     str, Meta(pattern=r"^\+[1-9][0-9]{7,14}\Z", description="a phone number such as +628123456789, without spaces")
 ]
+Smsc = Annotated[
+    str,
+    Meta(pattern=r"^(\+[1-9][0-9]{4,14})?\Z", description="empty, or a service centre's number such as +6281100000"),
+]
+Ussd = Annotated[str, Meta(pattern=r"^([*#0-9]{2,20}#)?\Z", description="empty, or a code such as *888#")]
+MessageKind = Literal["reply", "notification", "digest"]
 TimeOfDay = Annotated[
     str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]\Z", description="a time of day from 00:00 to 23:59")
 ]
@@ -198,6 +204,13 @@ class Modem(Section, frozen=True):
     list_every_s: Annotated[float, Meta(ge=1, le=3_600)] = 60
     command_timeout_s: Annotated[float, Meta(ge=1, le=120)] = 10
     send_timeout_s: Annotated[float, Meta(ge=5, le=300)] = 60
+    smsc: Smsc = ""
+    reports: bool = True
+    balance_ussd: Ussd = ""
+    balance_every_h: Annotated[float, Meta(ge=1, le=168)] = 24
+    balance_low_rp: Annotated[int, Meta(ge=0, le=10_000_000)] = 10_000
+    reject_calls: bool = True
+    power_command: tuple[str, ...] = ()
 
 
 class Head(Section, frozen=True):
@@ -222,6 +235,14 @@ class Sms(Section, frozen=True):
     send_gap_s: Annotated[float, Meta(ge=0, le=600)] = 6
     quiet_from: TimeOfDay = "21:00"
     quiet_until: TimeOfDay = "05:30"
+    sends_per_recipient_per_day: Annotated[int, Meta(ge=1, le=10_000)] = 30
+    expire_reply_h: Annotated[float, Meta(ge=0.1, le=720)] = 24
+    expire_notification_h: Annotated[float, Meta(ge=0.1, le=720)] = 72
+    expire_digest_h: Annotated[float, Meta(ge=0.1, le=720)] = 24
+    settle_uncertain_s: Annotated[float, Meta(ge=0, le=3_600)] = 90
+    resend_uncertain: tuple[MessageKind, ...] = ("reply", "notification")
+    pause_after_failures: Annotated[int, Meta(ge=2, le=100)] = 5
+    pause_s: Annotated[float, Meta(ge=1, le=86_400)] = 900
 
 
 class Store(Section, frozen=True):
