@@ -23,6 +23,7 @@ from edge.commands.common import (
     show,
 )
 from edge.commands.devices import devices
+from edge.commands.modem import modem
 from edge.commands.monitor import monitor
 from edge.commands.report import report
 from edge.commands.uplink import uplink
@@ -208,6 +209,7 @@ def keys(directory: Path, portal_key_file: Path | None, sim_pin_file: Path | Non
 
 
 main.add_command(devices)
+main.add_command(modem)
 main.add_command(monitor)
 main.add_command(report)
 main.add_command(uplink)
