@@ -19,7 +19,9 @@ LONGEST_LINE = 1024
 MOST_LINES = 1024
 MOST_EVENTS = 1024
 ESCAPE, END_OF_PAYLOAD = b"\x1b", b"\x1a"
-TIMED_OUT = "TIMED OUT"
+TIMED_OUT, CANCELLED = "TIMED OUT", "CANCELLED"
+_ESCAPE_S = 2.0
+_ECHO_S, _ECHO_S_EACH = 3.0, 0.02
 _RUBBISH = re.compile(rb"[^\x20-\x7e]")
 _FINAL = re.compile(r"OK|ERROR|NO CARRIER|BUSY|COMMAND NOT SUPPORT|TOO MANY PARAMETERS|\+CM[ES] ERROR: ?.*")
 _UNSOLICITED = re.compile(
@@ -36,7 +38,8 @@ class Command:
     """One command line without its CR. `timeout` is the longest silence, in seconds; a payload has its own.
 
     Lines that begin with `prefix` are its answer even where they look unsolicited. With `needed`, a lone OK is taken
-    for a late one of an earlier command and passed over. `payload` is given after the prompt, ended by SUB.
+    for a late one of an earlier command and passed over. `payload` is given after the prompt, ended by SUB; when
+    `held`, not before `proceed`; with `proof`, SUB follows only once the modem has echoed the payload unchanged (ATE1).
     """
 
     line: str
@@ -45,11 +48,13 @@ class Command:
     needed: bool = False
     payload: str = ""
     payload_timeout: float = 60.0
+    held: bool = False
+    proof: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """How a command ended: its lines, the final result code (or `TIMED_OUT`), and whether the payload went out."""
+    """How a command ended: its lines, the final result code (or `TIMED_OUT`, `CANCELLED`), and whether SUB went out."""
 
     command: Command
     lines: tuple[str, ...]
@@ -65,6 +70,11 @@ class Answer:
     def timed_out(self) -> bool:
         """Nothing final came in time."""
         return self.final == TIMED_OUT
+
+    @property
+    def cancelled(self) -> bool:
+        """The prompt was left by ESC: on demand, held too long, or because the echo was not the payload."""
+        return self.final == CANCELLED
 
     def code(self, kind: str) -> int | None:
         """The number of a +CME or +CMS error (`kind` "CME" or "CMS"), None for any other end."""
@@ -89,7 +99,10 @@ Event = Answer | Unsolicited
 
 
 class Channel:
-    """The state of one serial line."""
+    """The state of one serial line.
+
+    `rubbish` counts the signs of a disturbed line, `echoes` the commands that came back (a reset modem echoes).
+    """
 
     def __init__(self) -> None:
         self._buffer = bytearray()
@@ -99,6 +112,10 @@ class Channel:
         self._command: Command | None = None
         self._lines: list[str] = []
         self._payload_given = False
+        self._prompted = self._released = self._cancelled = False
+        self._echo: bytearray | None = None
+        self.rubbish = 0
+        self.echoes = 0
         self._deadline: float | None = None
         self._before_pdu: str | None = None
 
@@ -109,7 +126,7 @@ class Channel:
 
     @property
     def payload_given(self) -> bool:
-        """The command under way has given its payload to the modem."""
+        """The command under way has given its payload to the modem, with the SUB that sends it."""
         return self._command is not None and self._payload_given
 
     def issue(self, command: Command, now: float) -> None:
@@ -117,8 +134,24 @@ class Channel:
         if self._command is not None:
             raise RuntimeError(f"{self._command.line} is still under way")
         self._command, self._lines, self._payload_given = command, [], False
+        self._prompted = self._cancelled = False
+        self._released, self._echo = not command.held, None
         self._deadline = now + command.timeout
         self._outgoing += command.line.encode("ascii") + b"\r"
+
+    def proceed(self, now: float) -> None:
+        """The held payload may go, at once or when its prompt comes."""
+        self._released = True
+        if self._prompted and not self._cancelled and not self._payload_given and self._echo is None:
+            self._give(now)
+
+    def cancel(self, now: float) -> None:
+        """Leave the prompt without giving the payload; ends `CANCELLED`. Without effect once the payload is given."""
+        if self._command is None or not self._command.payload or self._payload_given or self._cancelled:
+            return
+        self._cancelled, self._echo = True, None
+        if self._prompted:
+            self._leave_prompt(now)
 
     def escape(self) -> None:
         """Leave a prompt that an earlier command, or an earlier process, may have left open."""
@@ -138,7 +171,14 @@ class Channel:
 
     def handle_timer(self, now: float) -> None:
         """End the command under way by time-out if it is due."""
-        if self._command is not None and self._deadline is not None and now >= self._deadline:
+        if self._command is None or self._deadline is None or now < self._deadline:
+            return
+        if self._prompted and not self._payload_given:
+            if self._cancelled:
+                self._finish(self._command, CANCELLED)
+            else:
+                self.cancel(now)
+        else:
             self._finish(self._command, TIMED_OUT)
 
     def next_event(self) -> Event | None:
@@ -148,7 +188,9 @@ class Channel:
     def receive(self, data: bytes, now: float) -> None:
         """Take bytes from the line, cut anywhere."""
         for byte in data:
-            if byte in b"\r\n":
+            if self._echo is not None:
+                self._hear_echo(byte, now)
+            elif byte in b"\r\n":
                 self._end_line(now)
             elif len(self._buffer) < LONGEST_LINE:
                 self._buffer.append(byte)
@@ -159,17 +201,54 @@ class Channel:
 
     def _look_for_prompt(self, now: float) -> None:
         command = self._command
-        if command is None or not command.payload or self._payload_given:
+        if command is None or not command.payload or self._prompted:
             return
         # The prompt is "> "; some modems leave the space out, and noise may stand before it.
         if _RUBBISH.sub(b"", self._buffer).strip() == b">" or self._buffer.endswith(b"> "):
             self._buffer.clear()
-            self._payload_given = True
-            self._deadline = now + command.payload_timeout
-            self._outgoing += command.payload.encode("ascii") + END_OF_PAYLOAD
+            self._prompted = True
+            self._deadline = now + command.timeout
+            if self._cancelled:
+                self._leave_prompt(now)
+            elif self._released:
+                self._give(now)
+
+    def _give(self, now: float) -> None:
+        command = self._command
+        if command is None:
+            return
+        self._outgoing += command.payload.encode("ascii")
+        if command.proof:
+            self._echo = bytearray()
+            self._deadline = now + _ECHO_S + _ECHO_S_EACH * len(command.payload)
+        else:
+            self._end_payload(command, now)
+
+    def _end_payload(self, command: Command, now: float) -> None:
+        self._payload_given = True
+        self._deadline = now + command.payload_timeout
+        self._outgoing += END_OF_PAYLOAD
+
+    def _hear_echo(self, byte: int, now: float) -> None:
+        command, echo = self._command, self._echo
+        if command is None or echo is None:
+            return
+        echo.append(byte)
+        if command.payload.encode("ascii") == echo:
+            self._echo = None
+            self._end_payload(command, now)
+        elif not command.payload.encode("ascii").startswith(echo):
+            self.rubbish += 1
+            self.cancel(now)
+
+    def _leave_prompt(self, now: float) -> None:
+        self._outgoing += ESCAPE
+        self._deadline = now + _ESCAPE_S
 
     def _end_line(self, now: float) -> None:
-        line = _RUBBISH.sub(b"", self._buffer).decode("ascii").strip()
+        clean, rubbish = _RUBBISH.subn(b"", self._buffer)
+        self.rubbish += bool(rubbish) or self._overlong
+        line = clean.decode("ascii").strip()
         usable = line and not self._overlong
         self._buffer.clear()
         self._overlong = False
@@ -183,6 +262,7 @@ class Channel:
                 self._events.append(Unsolicited(header, line))
                 return
         if self._is_echo(line):
+            self.echoes += 1
             return
         if self._is_unsolicited(line):
             if _WITH_PDU.match(line):
@@ -216,10 +296,13 @@ class Channel:
             return  # a late answer to a command that has timed out
         if final == "OK" and command.needed and not any(line.startswith(command.prefix) for line in self._lines):
             return
+        if self._cancelled and self._prompted:
+            self._finish(command, CANCELLED)
+            return
         if final == "OK" and command.payload and not self._payload_given:
             return
         self._finish(command, final)
 
     def _finish(self, command: Command, final: str) -> None:
         self._events.append(Answer(command, tuple(self._lines), final, self._payload_given))
-        self._command, self._lines, self._deadline = None, [], None
+        self._command, self._lines, self._deadline, self._echo = None, [], None, None
