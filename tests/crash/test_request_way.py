@@ -14,14 +14,17 @@ from tests.office import HEAD, Office, until
 
 KILLS = 40
 SEED = 20261122
-SENDING = tuple(point for point in POINTS if point.startswith("sms.send."))
-PASSED_TWICE = tuple(point for point in POINTS if point.startswith(("sms.", "outbox.")))
+# The modem's finer points are passed only in its own troubles; test_modem_kill.py cuts there.
+MODEM_ALONE = ("sms.report.", "sms.uncertain.", "sms.send.held", "sms.send.part_taken")
+WAY = tuple(point for point in POINTS if not point.startswith(MODEM_ALONE))
+SENDING = tuple(point for point in WAY if point.startswith("sms.send."))
+PASSED_TWICE = tuple(point for point in WAY if point.startswith(("sms.", "outbox.")))
 
 
 def plan() -> list[str]:
     """Forty points from a seed: every one at least twice, some at their second passing."""
     chance = random.Random(SEED)
-    points = [*POINTS, *POINTS, *chance.sample(POINTS, KILLS - 2 * len(POINTS))]
+    points = [*WAY, *WAY, *chance.sample(WAY, KILLS - 2 * len(WAY))]
     chance.shuffle(points)
     return [f"{point}:2" if point in PASSED_TWICE and chance.random() < 0.4 else point for point in points]
 
