@@ -15,41 +15,26 @@ import asyncio
 import random
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edge.simulator import gsm_codec
-from edge.simulator.gsm_commands import CommandError, Commands, Faults
-from edge.simulator.gsm_line import SerialLine
+from edge.simulator.gsm_commands import Commands
+from edge.simulator.gsm_faults import CommandError, Faults
+from edge.simulator.gsm_line import LINES, SerialLine
+from edge.simulator.gsm_network import Network, SentSms, Taken, Waiting
 
-__all__ = ["Faults", "GsmModem", "SentSms"]
+__all__ = ["Faults", "GsmModem", "SentSms", "Taken"]
 
 _LONGEST_COMMAND = 2048
 _SUB, _ESC = "\x1a", "\x1b"
 
 
-@dataclass(frozen=True, slots=True)
-class SentSms:
-    """A whole message that the network took: `time` in Unix seconds, `raw` the SUBMITs as they came."""
-
-    number: str
-    text: str
-    time: float
-    raw: tuple[str, ...]
-
-
-@dataclass(slots=True)
-class _LongMessage:
-    total: int
-    texts: dict[int, str] = field(default_factory=dict)
-    raw: list[str] = field(default_factory=list)
-
-
 class GsmModem:
-    """One modem in the caller's event loop. Times in seconds: `network_s` a send takes, `command_s` any command."""
+    """One modem in the caller's event loop. Times in seconds: `network_s` a send takes, `command_s` any command.
+
+    `line` is a row of `gsm_line.LINES`: whole, bytes (one a write), slow (1200 baud), delayed or noisy.
+    """
 
     def __init__(
         self,
@@ -62,15 +47,15 @@ class GsmModem:
         number: str = "+6281100000001",
         pin: str | None = None,
         seed: int = 0,
+        line: str = "whole",
     ) -> None:
-        self.number, self.faults, self.sent = number, Faults(), list[SentSms]()
+        self.number, self.faults = number, Faults()
+        self.network = Network(self.faults)
         self._network_s, self._command_s = network_s, command_s
         self._random = random.Random(seed)  # noqa: S311 - rubbish on a wire, no secret
-        self._line = SerialLine(link, baud, self._hear)
-        self._unit = Commands(capacity, pin, self.faults)
-        self._network: deque[tuple[str, int]] = deque()
-        self._long: dict[tuple[str, int, int], _LongMessage] = {}
-        self._reference = self._deliver_reference = 0
+        self._line = SerialLine(link, baud, self._hear, kind=line, seed=seed)
+        self._unit = Commands(capacity, pin, self.faults, self.network)
+        self._deaf_until = 0.0
         self._heard = ""
         self._commands: asyncio.Queue[str] = asyncio.Queue()
         self._prompting: asyncio.Future[str] | None = None
@@ -100,10 +85,11 @@ class GsmModem:
             self._serving = None
         await self._line.unplug()
 
-    async def replug(self) -> None:
-        """Put the cable back: a new pty under the same link, a modem fresh from power-on."""
+    async def replug(self, link: Path | None = None) -> None:
+        """Put the cable back: a new pty under the same link, or under `link`; a modem fresh from power-on."""
         if self._line.plugged:
             return
+        self._line.link = link or self._line.link
         self._unit.power_on()
         self._heard, self._commands, self._prompting = "", asyncio.Queue(), None
         self._line.plug()
@@ -114,13 +100,23 @@ class GsmModem:
 
     def deliver(self, sender: str, text: str) -> None:
         """A phone's SMS arrives: on the SIM when there is room, else it waits in the network."""
-        self._deliver_reference = (self._deliver_reference + 1) % 256
-        self.deliver_pdus(gsm_codec.deliveries(sender, text, self._deliver_reference, now=time.time()))
+        self.network.deliver(sender, text, now=time.time())
+        self._settle_network()
 
     def deliver_pdus(self, pdus: list[tuple[str, int]]) -> None:
         """DELIVERs as they are (hexadecimal line, octets of the TPDU), for what `deliver` would never make."""
-        self._network += pdus
+        self.network.waiting += [Waiting(pdu, length) for pdu, length in pdus]
         self._settle_network()
+
+    @property
+    def sent(self) -> list[SentSms]:
+        """The whole messages that the network took, in order."""
+        return self.network.sent
+
+    @property
+    def taken(self) -> list[Taken]:
+        """Every SUBMIT that the network took, in order: parts, and what was sent twice, each by itself."""
+        return self.network.taken
 
     @property
     def stored(self) -> int:
@@ -135,7 +131,7 @@ class GsmModem:
     @property
     def waiting(self) -> int:
         """Messages in the network for which the SIM has no room or the modem no ear."""
-        return len(self._network)
+        return len(self.network.waiting)
 
     async def wait_sent(self, match: Callable[[SentSms], bool], timeout: float) -> SentSms:  # noqa: ASYNC109 - it bounds a condition, not a call
         """The first sent message that matches, also an earlier one; TimeoutError after `timeout` seconds."""
@@ -149,15 +145,31 @@ class GsmModem:
 
     def register(self, registered: bool) -> None:
         """Find the network, or lose it."""
-        self._unit.registered = registered
+        self.network.found = registered
         if self._unit.settings.registration_codes:
-            self._say(f"+CREG: {1 if registered else 2}")
+            self._say(f"+CREG: {self.network.registration}")
         self._settle_network()
+
+    def become(self, line: str) -> None:
+        """Change what the line is like, a row of `gsm_line.LINES`."""
+        self._line.kind = LINES[line]
+
+    def hang(self, seconds: float) -> None:
+        """Hear and say nothing for `seconds`; what it had to say is lost, what the network holds comes after."""
+        loop = asyncio.get_running_loop()
+        self._deaf_until = loop.time() + seconds
+        loop.call_later(seconds, self._settle_network)
 
     # --- the line
 
+    def _deaf(self) -> bool:
+        if self.faults.hang_s:
+            self.hang(self.faults.hang_s)
+            self.faults.hang_s = 0.0
+        return self.faults.silent or asyncio.get_running_loop().time() < self._deaf_until
+
     def _hear(self, data: bytes) -> None:
-        if self.faults.silent:
+        if self._deaf():
             return
         for character in data.decode("latin-1"):
             if self._unit.settings.echo:
@@ -178,7 +190,7 @@ class GsmModem:
             self._commands.put_nowait(heard)
 
     def _say(self, *lines: str) -> None:
-        if self.faults.silent:
+        if self._deaf():
             return
         if self.faults.garbage and self._random.random() < self.faults.garbage:
             rubbish = self._random.randbytes(self._random.randrange(1, 40))
@@ -211,22 +223,31 @@ class GsmModem:
     # --- the network
 
     def _settle_network(self) -> None:
-        """Bring what waits to the SIM while there is room, and say so."""
-        unit = self._unit
-        able = self._line.plugged and unit.settings.unlocked and unit.registered and not self.faults.silent
-        while able and self._network and (index := unit.put(*self._network[0])) is not None:
-            self._network.popleft()
-            if self._unit.settings.indications == 1:
-                self._say(f'+CMTI: "SM",{index}')
+        """Bring what waits to the phone while it can take it, and say so."""
+        waiting = self.network.waiting
+        while self._line.plugged and self._reachable() and waiting and self._bring(waiting[0]):
+            waiting.popleft()
+
+    def _reachable(self) -> bool:
+        return self._unit.settings.unlocked and self.network.registration == 1 and not self._deaf()
+
+    def _bring(self, sms: Waiting) -> bool:
+        settings = self._unit.settings
+        if sms.report:
+            if settings.reports == 1:
+                self._say(f"+CDS: {sms.length}", sms.pdu)
+            return True  # without +CNMI the modem keeps none
+        index = self._unit.put(sms.pdu, sms.length)
+        if index is not None and settings.indications == 1:
+            self._say(f'+CMTI: "SM",{index}')
+        return index is not None
 
     async def _send(self, argument: str) -> None:
         if not self._unit.settings.pdu_mode or not argument.isdigit():
             raise CommandError("+CMS ERROR: 305")
         self._prompting = asyncio.get_running_loop().create_future()
         try:
-            if self.faults.lose_prompt:
-                self.faults.lose_prompt -= 1
-            else:
+            if not self.faults.befalls("lose_prompt") and not self._deaf():
                 self._line.write(b"\r\n> ")
             line = await self._prompting
         finally:
@@ -242,42 +263,21 @@ class GsmModem:
             self.sending = False
 
     def _take(self, line: str, length: int) -> None:
-        failures, code = self.faults.cms_error
-        if failures:
-            self.faults.cms_error = (failures - 1, code)
-            raise CommandError(f"+CMS ERROR: {code}")
-        if not self._unit.registered:
-            raise CommandError("+CMS ERROR: 331")
-        try:
-            submitted = gsm_codec.read_submit(line, length)
-        except gsm_codec.BadSubmit:
-            raise CommandError("+CMS ERROR: 304") from None
-        self._reference = (self._reference + 1) % 256
-        self._collect(submitted, line)
-        if submitted.wants_report and self._unit.settings.reports == 1:
-            self._later(self._report(submitted.number, self._reference))
-        if self.faults.lose_ok:
-            self.faults.lose_ok -= 1
-            return
-        self._say(f"+CMGS: {self._reference}")
-        self._say("OK")
-
-    def _collect(self, submitted: gsm_codec.Submitted, line: str) -> None:
-        reference, total, sequence = submitted.place or (0, 1, 1)
-        key = (submitted.number, reference, total)
-        message = self._long.setdefault(key, _LongMessage(total))
-        message.texts[sequence] = submitted.text
-        message.raw.append(line)
-        if len(message.texts) == total:
-            del self._long[key]
-            text = "".join(message.texts[place] for place in sorted(message.texts))
-            self.sent.append(SentSms(submitted.number, text, time.time(), tuple(message.raw)))
+        before = len(self.network.sent)
+        taken = self.network.take(line, length, now=time.time())
+        if len(self.network.sent) > before:
             self._sent_more.set()
+        if taken.submitted.wants_report:
+            self._later(self._report(taken))
+        if not self.faults.befalls("lose_ok"):
+            self._say(f"+CMGS: {taken.reference}")
+            self._say("OK")
 
-    async def _report(self, number: str, reference: int) -> None:
-        await asyncio.sleep(self._network_s)
-        pdu, length = gsm_codec.status_report(number, reference, now=time.time())
-        self._say(f"+CDS: {length}", pdu)
+    async def _report(self, taken: Taken) -> None:
+        delay = self.faults.report_delay_s
+        await asyncio.sleep(self._network_s if delay is None else delay)
+        self.network.report(taken, now=time.time())
+        self._settle_network()
 
     def _later(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -27,12 +27,17 @@ class BadSubmit(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """One SUBMIT as the network took it; `place` is (reference, total, sequence) of a long message's part."""
+    """One SUBMIT as it came; `place` is (reference, total, sequence) of a long message's part.
+
+    `reference` is TP-MR and `rejects_twins` TP-RD, by which the service centre shall know a message sent twice.
+    """
 
     number: str
     text: str
     place: tuple[int, int, int] | None
     wants_report: bool
+    reference: int = 0
+    rejects_twins: bool = False
 
 
 def deliveries(sender: str, text: str, reference: int, *, now: float) -> list[tuple[str, int]]:
@@ -84,7 +89,7 @@ def _submit(tpdu: bytes) -> Submitted:
         text = _unpack(data, length, -(-head * 8 // 7))
     else:
         raise BadSubmit("data coding")
-    return Submitted(number, text, place, bool(tpdu[0] & 0x20))
+    return Submitted(number, text, place, bool(tpdu[0] & 0x20), tpdu[1], bool(tpdu[0] & 0x04))
 
 
 def _place(header: bytes) -> tuple[int, int, int]:

@@ -7,30 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from edge.simulator.gsm_faults import CommandError, Faults
+from edge.simulator.gsm_network import Network
+
 _PIN_ATTEMPTS = 3
 _OPEN_WHILE_LOCKED = re.compile(r"(E\d|\+CMEE.*|\+CPIN.*|\+CSQ|\+CGM.*|I)?")
 Lines = Sequence[Sequence[str]]
-
-
-class CommandError(Exception):
-    """Ends a command with this final result code."""
-
-
-@dataclass(slots=True)
-class Faults:
-    """What goes wrong from now on.
-
-    `garbage`: share (0 to 1) of lines with rubbish bytes before them. `silent`: hangs, hears nothing.
-    `cms_error`: (sends, code) that fail. `lose_ok`: sends that the network takes but the modem never confirms.
-    `delete_fails`: deletions refused. `lose_prompt`: prompts that do not come.
-    """
-
-    garbage: float = 0.0
-    silent: bool = False
-    cms_error: tuple[int, int] = (0, 0)
-    lose_ok: int = 0
-    delete_fails: int = 0
-    lose_prompt: int = 0
 
 
 @dataclass(slots=True)
@@ -58,10 +40,9 @@ class Stored:
 class Commands:
     """The modem's memory and its answers; everything but sending, which takes the network's time."""
 
-    def __init__(self, capacity: int, pin: str | None, faults: Faults) -> None:
-        self.capacity, self.faults = capacity, faults
+    def __init__(self, capacity: int, pin: str | None, faults: Faults, network: Network) -> None:
+        self.capacity, self.faults, self.network = capacity, faults, network
         self.sim: dict[int, Stored] = {}
-        self.registered = True
         self.pin_attempts: list[str] = []
         self._pin, self._pin_left = pin, _PIN_ATTEMPTS
         self.settings = Settings()
@@ -72,7 +53,9 @@ class Commands:
         self.settings = Settings(unlocked=self._pin is None)
 
     def check_unlocked(self, body: str) -> None:
-        """`CommandError` when the SIM's lock forbids the command `body`."""
+        """`CommandError` when the SIM's lock, or its absence, forbids the command `body`."""
+        if self.faults.sim_removed and (body.startswith("+CPIN") or not _OPEN_WHILE_LOCKED.fullmatch(body)):
+            raise self._cme(10)
         if not self.settings.unlocked and not _OPEN_WHILE_LOCKED.fullmatch(body):
             raise self._cme(11 if self._pin_left else 12)
 
@@ -155,15 +138,15 @@ class Commands:
 
     def registration(self, _argument: str) -> Lines:
         """AT+CREG?."""
-        return ((f"+CREG: {int(self.settings.registration_codes)},{1 if self.registered else 2}",),)
+        return ((f"+CREG: {int(self.settings.registration_codes)},{self.network.registration}",),)
 
     def operator(self, _argument: str) -> Lines:
         """AT+COPS?."""
-        return (('+COPS: 0,0,"Telkomsel",7' if self.registered else "+COPS: 0",),)
+        return (('+COPS: 0,0,"Telkomsel",7' if self.network.registration == 1 else "+COPS: 0",),)
 
     def signal(self, _argument: str) -> Lines:
         """AT+CSQ."""
-        return (("+CSQ: 18,99" if self.registered else "+CSQ: 99,99",),)
+        return (("+CSQ: 18,99" if self.network.registration == 1 else "+CSQ: 99,99",),)
 
     def list(self, argument: str) -> Lines:
         """AT+CMGL=4."""
@@ -184,8 +167,7 @@ class Commands:
     def delete(self, argument: str) -> Lines:
         """AT+CMGD."""
         self._at(argument)
-        if self.faults.delete_fails:
-            self.faults.delete_fails -= 1
+        if self.faults.befalls("delete_fails"):
             raise CommandError("+CMS ERROR: 320")
         del self.sim[int(argument)]
         return ()

@@ -1,7 +1,9 @@
 """The simulated modem as a process of its own, ruled over a unix socket: one JSON object a line, one answer a line.
 
     {"do": "deliver", "sender": "+628...", "text": "..."}   {"do": "sent"}   {"do": "state"}
-    {"do": "unplug"}   {"do": "replug"}   {"do": "fault", "name": "silent", "value": true}
+    {"do": "unplug"}   {"do": "replug"}   {"do": "replug", "link": "/dev/..."}   {"do": "line", "kind": "noisy"}
+    {"do": "fault", "name": "silent", "value": true}   {"do": "hang", "seconds": 60}   {"do": "register", "on": false}
+    {"do": "taken"}: every SUBMIT by itself, {"do": "refused"}: each with its +CMS code
 
 An answer is ``{"ok": true, ...}`` or ``{"ok": false, "error": "..."}``.
 """
@@ -18,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.simulator.gsm import Faults, GsmModem
+from edge.simulator.gsm_line import LINES
 
 Order = dict[str, Any]
 _FAULTS = {field.name for field in dataclasses.fields(Faults)}
@@ -35,6 +38,11 @@ class Control:
             "unplug": self._unplug,
             "replug": self._replug,
             "fault": self._fault,
+            "line": self._line,
+            "hang": self._hang,
+            "register": self._register,
+            "taken": self._taken,
+            "refused": self._refused,
         }
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -70,9 +78,27 @@ class Control:
         await self._modem.unplug()
         return {}
 
-    async def _replug(self, _order: Order) -> Order:
-        await self._modem.replug()
+    async def _replug(self, order: Order) -> Order:
+        await self._modem.replug(Path(order["link"]) if "link" in order else None)
         return {}
+
+    async def _line(self, order: Order) -> Order:
+        self._modem.become(str(order["kind"]))
+        return {}
+
+    async def _hang(self, order: Order) -> Order:
+        self._modem.hang(float(order["seconds"]))
+        return {}
+
+    async def _register(self, order: Order) -> Order:
+        self._modem.register(bool(order["on"]))
+        return {}
+
+    async def _taken(self, _order: Order) -> Order:
+        return {"taken": [dataclasses.asdict(part) for part in self._modem.taken]}
+
+    async def _refused(self, _order: Order) -> Order:
+        return {"refused": self._modem.network.refused}
 
     async def _fault(self, order: Order) -> Order:
         if order["name"] not in _FAULTS:
@@ -90,6 +116,8 @@ async def _serve(arguments: argparse.Namespace) -> None:
         command_s=arguments.command_s,
         capacity=arguments.capacity,
         pin=arguments.pin,
+        line=arguments.line,
+        seed=arguments.seed,
     )
     await modem.start()
     stop = asyncio.Event()
@@ -113,5 +141,7 @@ def main() -> int:
     parser.add_argument("--command-s", type=float, default=0.01)
     parser.add_argument("--capacity", type=int, default=20)
     parser.add_argument("--pin")
+    parser.add_argument("--line", choices=list(LINES), default="whole")
+    parser.add_argument("--seed", type=int, default=0)
     asyncio.run(_serve(parser.parse_args()))
     return 0

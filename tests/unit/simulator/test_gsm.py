@@ -159,6 +159,35 @@ async def test_replugging_makes_a_new_line_and_keeps_the_sim(link: Path) -> None
         assert (modem.stored, modem.waiting) == (2, 0)
 
 
+async def test_replugging_under_another_name(link: Path) -> None:
+    """A device that is numbered anew could not be played."""
+    async with plugged(link) as (modem, _):
+        await modem.unplug()
+        other = link.with_name("ttyUSB7")
+        await modem.replug(other)
+        assert (present(link), present(other)) == (False, True)
+        modem.deliver("+628123", "INFO")
+        assert modem.stored == 1
+
+
+async def test_a_hang_ends_by_itself(link: Path) -> None:
+    """A hang would last for ever, or the network would forget what came meanwhile."""
+    async with plugged(link) as (modem, terminal):
+        modem.faults.hang_s = 0.2
+        terminal.type(b"AT\r")
+        with pytest.raises(TimeoutError):
+            await terminal.hear(b"OK", 0.1)
+        modem.deliver("+628123", "INFO")
+        assert (modem.stored, modem.waiting) == (0, 1)
+        async with asyncio.timeout(2):
+            while True:
+                if modem.stored == 1:
+                    break
+                await asyncio.sleep(0.01)
+        terminal.type(b"AT\r")
+        await terminal.hear(b"OK")
+
+
 async def test_a_modem_that_hangs_says_nothing(link: Path) -> None:
     """A hang could not be played."""
     async with plugged(link) as (modem, terminal):

@@ -2,12 +2,19 @@ from __future__ import annotations
 
 import pytest
 
-from edge.simulator.gsm_commands import CommandError, Commands, Faults
+from edge.simulator.gsm_commands import Commands
+from edge.simulator.gsm_faults import CommandError, Faults
+from edge.simulator.gsm_network import Network
+
+
+def unit(capacity: int, pin: str | None = None) -> Commands:
+    faults = Faults()
+    return Commands(capacity, pin, faults, Network(faults))
 
 
 def test_three_wrong_pins_lock_the_sim() -> None:
     """A daemon that retries a PIN would go unpunished."""
-    commands = Commands(5, "1234", Faults())
+    commands = unit(5, "1234")
     commands.answer("+CMEE", "1")
     for wanted in ("+CME ERROR: 16", "+CME ERROR: 16", "+CME ERROR: 12", "+CME ERROR: 12"):
         with pytest.raises(CommandError, match=wanted.replace("+", r"\+")):
@@ -18,7 +25,7 @@ def test_three_wrong_pins_lock_the_sim() -> None:
 
 def test_a_locked_sim_shows_nothing() -> None:
     """A daemon that forgets the PIN would pass."""
-    commands = Commands(5, "1234", Faults())
+    commands = unit(5, "1234")
     with pytest.raises(CommandError, match="ERROR"):
         commands.check_unlocked("+CMGL=4")
     commands.check_unlocked("+CPIN?")
@@ -28,7 +35,7 @@ def test_a_locked_sim_shows_nothing() -> None:
 
 def test_text_mode_is_refused() -> None:
     """A daemon that stays in text mode would pass."""
-    commands = Commands(5, None, Faults())
+    commands = unit(5)
     for name, argument in (("+CMGL", "4"), ("+CMGR", "0"), ("+CMGD", "0")):
         with pytest.raises(CommandError, match="305"):
             commands.answer(name, argument)
@@ -36,7 +43,7 @@ def test_text_mode_is_refused() -> None:
 
 def test_a_sim_holds_what_it_can() -> None:
     """The SIM would be larger than any real one."""
-    commands = Commands(2, None, Faults())
+    commands = unit(2)
     commands.answer("+CMGF", "0")
     assert [commands.put("AA", 1), commands.put("BB", 1), commands.put("CC", 1)] == [0, 1, None]
     assert commands.answer("+CMGL", "4") == [("+CMGL: 0,0,,1", "AA"), ("+CMGL: 1,0,,1", "BB")]
@@ -49,4 +56,4 @@ def test_a_sim_holds_what_it_can() -> None:
 def test_an_unknown_command_is_an_error() -> None:
     """A daemon that asks nonsense would be told OK."""
     with pytest.raises(CommandError, match="ERROR"):
-        Commands(5, None, Faults()).answer("+CFUN", "1,1")
+        unit(5).answer("+CFUN", "1,1")

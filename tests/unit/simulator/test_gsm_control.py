@@ -15,7 +15,7 @@ from edge.simulator.gsm_control import Control
         (b"[]", "TypeError"),
         (b'{"do": "fly"}', "KeyError"),
         (b'{"do": "deliver", "sender": "+62"}', "KeyError"),
-        (b'{"do": "fault", "name": "nonsense", "value": 1}', "a fault is one of cms_error"),
+        (b'{"do": "fault", "name": "nonsense", "value": 1}', "a fault is one of accept_twins"),
         (b"\xff\n", "Unicode"),
     ],
 )

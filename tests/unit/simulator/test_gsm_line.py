@@ -5,6 +5,8 @@ import os
 import time
 from pathlib import Path
 
+import pytest
+
 from edge.simulator.gsm_line import SerialLine
 
 
@@ -53,3 +55,46 @@ async def test_unplugging_hangs_the_far_end_up(tmp_path: Path) -> None:
     await line.unplug()  # twice is harmless
     assert await asyncio.to_thread(os.read, far, 64) == b""
     os.close(far)
+
+
+@pytest.mark.parametrize(
+    ("kind", "sent", "reads", "within_s"),
+    [("bytes", 40, 40, (0.0, 2.0)), ("slow", 12, 3, (0.09, 2.0)), ("delayed", 12, 1, (0.05, 1.0))],
+)
+async def test_a_line_has_its_kind(
+    tmp_path: Path, kind: str, sent: int, reads: int, within_s: tuple[float, float]
+) -> None:
+    """A daemon that only copes with whole and quick answers would pass."""
+    line = SerialLine(tmp_path / "line", 115_200, lambda _data: None, kind=kind)
+    line.plug()
+    far = os.open(tmp_path / "line", os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    pieces, more = list[bytes](), asyncio.Event()
+
+    def read() -> None:
+        pieces.append(os.read(far, 64))
+        more.set()
+
+    asyncio.get_running_loop().add_reader(far, read)
+    before = time.monotonic()
+    line.write(b"x" * sent)
+    async with asyncio.timeout(5):
+        while sum(map(len, pieces)) < sent:
+            more.clear()
+            await more.wait()
+    assert within_s[0] <= time.monotonic() - before < within_s[1]
+    assert len(pieces) == reads if kind == "bytes" else len(pieces) <= reads  # a busy machine joins pieces
+    asyncio.get_running_loop().remove_reader(far)
+    await line.unplug()
+    os.close(far)
+
+
+def test_noise_replaces_bytes_and_loses_lines(tmp_path: Path) -> None:
+    """A noisy line would be a clean one, or nothing but noise."""
+    line = SerialLine(tmp_path / "line", 115_200, lambda _data: None, kind="noisy", seed=3)
+    whole = b"".join(b"line %04d of this text\r\n" % number for number in range(1000))
+    left = line.spoil(whole)
+    lost = len(whole) - len(left)
+    assert 0 < lost < len(whole) // 30
+    assert lost % 24 == 0
+    harmed = sum(1 for row in whole.splitlines() if row not in left.splitlines())
+    assert 100 < harmed < 350  # 22 bytes a line, one in a hundred replaced
