@@ -5,7 +5,35 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edge.modem.pdu import Deliver, StatusReport
-from edge.modem.procedures import Network
+
+REGISTERED = frozenset({1, 5})
+SEARCHING, DENIED = 2, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """What a survey found.
+
+    `registration` is the best of +CREG, +CGREG and +CEREG (0 idle, 1 home, 2 searching, 3 denied, 4 unknown,
+    5 roaming); `signal` is 0 to 100, or None when the modem does not know; `technology` is "2G", "3G", "4G", "5G" or
+    ""; `smsc` the service centre's number, "" where the SIM has none.
+    """
+
+    registration: int
+    operator: str
+    signal: int | None
+    technology: str = ""
+    smsc: str = ""
+
+    @property
+    def registered(self) -> bool:
+        """At home or roaming."""
+        return self.registration in REGISTERED
+
+    @property
+    def denied(self) -> bool:
+        """The network refuses this SIM: blocked, expired, or no roaming."""
+        return self.registration == DENIED
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,10 +42,29 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True)
+class Identified:
+    """Who the modem says it is, "" where it does not say; `quirks` names the row of the table of models."""
+
+    manufacturer: str
+    model: str
+    firmware: str
+    imei: str
+    quirks: str
+
+
+@dataclass(frozen=True, slots=True)
 class Surveyed:
     """The network as the modem sees it now."""
 
     network: Network
+
+
+@dataclass(frozen=True, slots=True)
+class StorageSeen:
+    """Messages on the SIM (or in the modem, where that is the storage chosen) and how many fit."""
+
+    used: int
+    capacity: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +94,20 @@ class DeleteFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class PartTaken:
+    """The network took part `sequence` (1 up); `reference` is the TP-MR that the modem told, None where it did not."""
+
+    id: int
+    sequence: int
+    reference: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class SendEnded:
-    """How a `send` ended. With `certain` false the network may have it; `references` are those of the parts sent."""
+    """How a `send` ended. With `certain` false the network may have the part after those that `PartTaken` told.
+
+    `references` are those of the parts taken, as far as the modem told them; `code` is the number of a +CMS error.
+    """
 
     id: int
     sent: bool
@@ -56,6 +115,7 @@ class SendEnded:
     references: tuple[int, ...] = ()
     error: str = ""
     permanent: bool = False
+    code: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +126,56 @@ class SimFaulted:
 
 
 @dataclass(frozen=True, slots=True)
+class BalanceTold:
+    """What the operator answered; None is unknown, never 0. `text_length` lets an unread answer be noticed."""
+
+    rp: int | None
+    expires: str | None
+    text_length: int
+
+
+@dataclass(frozen=True, slots=True)
+class CallRejected:
+    """Somebody rang; the modem hung up."""
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkTime:
+    """The network's clock in ISO 8601 with its zone: a hint among others, since it can be forged."""
+
+    iso: str
+
+
+@dataclass(frozen=True, slots=True)
+class Queried:
+    """The answer to a person's AT line; `final` is the result code, or "TIMED OUT"."""
+
+    token: int
+    lines: tuple[str, ...]
+    final: str
+
+
+@dataclass(frozen=True, slots=True)
 class Lost:
-    """The modem cannot be talked to: close the port, open it again, begin a new session."""
+    """The modem cannot be talked to: close the port, climb the ladder, begin a new session."""
 
     reason: str
 
 
-Event = Ready | Surveyed | Arrived | Deleted | DeleteFailed | SendEnded | SimFaulted | Lost
+Event = (
+    Ready
+    | Identified
+    | Surveyed
+    | StorageSeen
+    | Arrived
+    | Deleted
+    | DeleteFailed
+    | PartTaken
+    | SendEnded
+    | SimFaulted
+    | BalanceTold
+    | CallRejected
+    | NetworkTime
+    | Queried
+    | Lost
+)

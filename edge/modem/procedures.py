@@ -13,6 +13,9 @@ from typing import TypeVar
 
 from edge.modem import errors
 from edge.modem.at import Answer, Command
+from edge.modem.outcomes import DENIED, REGISTERED, SEARCHING, Network
+
+__all__ = ["DENIED", "REGISTERED", "SEARCHING", "Network", "Pin"]
 
 _T = TypeVar("_T")
 _ATTEMPTS_BY_SPEC = 3
@@ -22,8 +25,6 @@ _QUICK_S = 3.0
 _STORAGES = ("SM", "ME", "MT")
 _HEADER = re.compile(r"\+CMG[LR]: ?")
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{2})+")
-REGISTERED = frozenset({1, 5})
-SEARCHING = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +61,6 @@ class Pin:
     def __init__(self, code: str) -> None:
         self.code = code
         self.spent = False
-
-
-@dataclass(frozen=True, slots=True)
-class Network:
-    """What a survey found; `signal` is 0 to 100, or None when the modem does not know."""
-
-    registration: int
-    operator: str
-    signal: int | None
-
-    @property
-    def registered(self) -> bool:
-        """At home or roaming."""
-        return self.registration in REGISTERED
 
 
 @dataclass(frozen=True, slots=True)
