@@ -74,7 +74,10 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class PartSent:
-    """How one part's sending ended; `certain` is False when the network may or may not have taken it."""
+    """How one part's sending ended; `certain` is False when the network may or may not have taken it.
+
+    `withheld` is a prompt that was left by ESC: the payload was not to leave, or did not reach the modem as it was.
+    """
 
     sent: bool
     certain: bool
@@ -82,6 +85,8 @@ class PartSent:
     error: str = ""
     permanent: bool = False
     silent: bool = False
+    code: int | None = None
+    withheld: bool = False
 
 
 def ask(line: str, timeout: float, prefix: str = "", *, needed: bool = False) -> Procedure[Answer]:
@@ -246,15 +251,27 @@ def delete(index: int, timeout: float) -> Procedure[bool]:
     return answer.ok or answer.code("CMS") == 321
 
 
-def send_part(pdu: str, length: int, timeout: float, network_timeout: float) -> Procedure[PartSent]:
+def send_part(
+    pdu: str, length: int, timeout: float, network_timeout: float, *, held: bool = False, proof: bool = False
+) -> Procedure[PartSent]:
     """Give one SUBMIT to the network (+CMGS); never raises, since after the payload silence is an answer too."""
-    answer = yield Command(f"AT+CMGS={length}", timeout, prefix="+CMGS:", payload=pdu, payload_timeout=network_timeout)
+    answer = yield Command(
+        f"AT+CMGS={length}",
+        timeout,
+        prefix="+CMGS:",
+        payload=pdu,
+        payload_timeout=network_timeout,
+        held=held,
+        proof=proof,
+    )
     reference = re.match(r"(\d{1,3})\b", answer.fields())
     if answer.ok or (answer.timed_out and reference):
         return PartSent(True, True, int(reference[1]) if reference else None, silent=answer.timed_out)
     if answer.timed_out:
         what = "no answer after the message was given" if answer.payload_given else "no prompt"
         return PartSent(False, not answer.payload_given, error=what, silent=True)
+    if answer.cancelled:
+        return PartSent(False, True, error="the prompt was left", withheld=True)
     code = answer.code("CMS")
     error = errors.describe(code) if code is not None else answer.final[:60]
-    return PartSent(False, True, error=error, permanent=errors.is_permanent(code))
+    return PartSent(False, True, error=error, permanent=errors.is_permanent(code), code=code)

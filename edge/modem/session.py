@@ -12,13 +12,26 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from edge.modem import pdu as tpdu
 from edge.modem import procedures
 from edge.modem.at import Answer, Channel, Command, Unsolicited
-from edge.modem.outcomes import Arrived, Deleted, DeleteFailed, Event, Lost, Ready, SendEnded, SimFaulted, Surveyed
-from edge.modem.procedures import Escape, Listed, Pause, Pin, Procedure, Refused, Silent, SimFault, Step
+from edge.modem.ladder import Rung
+from edge.modem.outcomes import (
+    Arrived,
+    Deleted,
+    DeleteFailed,
+    Event,
+    Lost,
+    PartTaken,
+    Queried,
+    Ready,
+    SimFaulted,
+    Surveyed,
+)
+from edge.modem.procedures import Escape, Listed, PartSent, Pause, Pin, Procedure, Refused, Silent, SimFault, Step
+from edge.modem.sends import MOST_GARBLED, Sending, Sends
 
 SURVEY_S = 15.0
 SURVEY_UNREGISTERED_S = 3.0
@@ -39,13 +52,6 @@ class _Held:
     committed: bool = False
 
 
-@dataclass(slots=True)
-class _Sending:
-    id: int
-    parts: deque[tuple[str, int]]
-    references: list[int] = field(default_factory=list)
-
-
 class Session:
     """One opening of one modem's port. Times are seconds, in `now`'s scale."""
 
@@ -56,10 +62,18 @@ class Session:
         command_timeout: float = 10.0,
         send_timeout: float = 60.0,
         list_every: float = 60.0,
+        smsc: str = "",
+        reports: bool = True,
+        balance_ussd: str = "",
+        reject_calls: bool = True,
+        reset: Rung = "",
+        patience: float = 3.0,
         now: float,
     ) -> None:
         self._pin = pin
         self._timeout, self._send_timeout, self._list_every = command_timeout, send_timeout, list_every
+        self._smsc, self._reports, self._balance_ussd = smsc, reports, balance_ussd
+        self._reject_calls, self._reset, self._patience = reject_calls, reset, patience
         self._channel = Channel()
         self._events: deque[Event] = deque()
         self._procedure: Procedure[None] | None = None
@@ -71,8 +85,9 @@ class Session:
         self._storage, self._indications = "SM", "2,1,0,1,0"
         self._reads: deque[int] = deque()
         self._deletes: deque[int] = deque()
-        self._sends: deque[_Sending] = deque()
-        self._given: _Sending | None = None
+        self._sends = Sends()
+        self._given: Sending | None = None
+        self._queries: deque[tuple[int, Command]] = deque()
         self._held: dict[int, _Held] = {}
         self._suspect: dict[int, str] = {}
         self._now = now
@@ -113,16 +128,72 @@ class Session:
 
     # --- what the shell asks for
 
-    def send(self, message_id: int, parts: Sequence[tuple[str, int]], now: float) -> None:
-        """Send the SUBMITs `parts` (line, octets) in order; ends with one `SendEnded`."""
+    def send(
+        self,
+        message_id: int,
+        parts: Sequence[tuple[str, int]],
+        now: float,
+        *,
+        held: bool = False,
+        keep_link: bool = False,
+    ) -> None:
+        """Send the SUBMITs `parts` (line, octets) in order; a `PartTaken` for each, then one `SendEnded`.
+
+        With `held` the modem is asked for its prompt, but the payload of part n leaves only after `proceed` of n.
+        `keep_link` tells that another message follows at once. Raises ValueError for a message without parts and for
+        an id that is being sent already.
+        """
+        self._now = now
+        sending = self._sends.add(message_id, parts, held=held, keep_link=keep_link)
+        if self._lost:
+            self._sends.drop(sending)
+            self._events.append(sending.ended(error="the modem was lost before the message was given"))
+        else:
+            self._choose()
+
+    def proceed(self, message_id: int, sequence: int, now: float) -> None:
+        """The journal knows part `sequence` durably: its payload may leave. Before or after the prompt; once is enough.
+
+        Without effect on a message that has ended.
+        """
+        self._now = now
+        sending = self._sends.find(message_id)
+        if sending is None:
+            return
+        sending.released = max(sending.released, sequence)
+        if self._given is sending and sending.may_leave:
+            self._channel.proceed(now)
+        sending.stalled = sending.stalled and not sending.may_leave
+        self._choose()
+
+    def cancel(self, message_id: int, now: float) -> None:
+        """Send no further part: ends with `SendEnded(sent=False, certain=True)`.
+
+        A part whose payload has left is waited for, and the message ends after it.
+        """
+        self._now = now
+        sending = self._sends.find(message_id)
+        if sending is None:
+            return
+        sending.cancelled = True
+        if self._given is sending:
+            self._channel.cancel(now)
+        else:
+            self._end_send(sending, error="cancelled")
+        self._turn()
+
+    def query(self, token: int, line: str, now: float, *, timeout: float = 30.0) -> None:
+        """A person's own AT line, after everything else; ends with `Queried` of the same `token`."""
         self._now = now
         if self._lost:
-            self._events.append(
-                SendEnded(message_id, False, True, error="the modem was lost before the message was given")
-            )
+            self._events.append(Queried(token, (), "LOST"))
             return
-        self._sends.append(_Sending(message_id, deque(parts)))
+        self._queries.append((token, Command(line, timeout)))
         self._choose()
+
+    def ussd(self, now: float) -> None:
+        """Ask the operator for the balance now; ends with `BalanceTold` where the operator answers."""
+        self._now = now
 
     def delete(self, index: int, now: float) -> None:
         """The message at `index` is durable: take it off the SIM."""
@@ -143,10 +214,12 @@ class Session:
         if self._procedure is not None:
             self._procedure.close()
             self._procedure = None
-        for sending in self._sends:
+        for sending in self._sends.clear():
             given = self._given is sending and self._channel.payload_given
-            self._events.append(_ended(sending, certain=not given, error="the modem was lost while sending"))
-        self._sends.clear()
+            self._events.append(sending.ended(certain=not given, error="the modem was lost while sending"))
+        self._given = None
+        self._events.extend(Queried(token, (), "LOST") for token, _ in self._queries)
+        self._queries.clear()
         self._lost = True
 
     # --- choosing and performing
@@ -176,9 +249,11 @@ class Session:
             return self._read(self._reads.popleft())
         if self._deletes:
             return self._delete(self._deletes.popleft())
-        if self._sends:
-            return self._send(self._sends[0])
-        return self._survey() if self._now >= self._survey_at else None
+        if (sending := self._sends.first()) is not None:
+            return self._send(sending)
+        if self._now >= self._survey_at:
+            return self._survey()
+        return self._query(*self._queries.popleft()) if self._queries else None
 
     def _advance(self, answer: Answer | None) -> None:
         if self._procedure is None:
@@ -285,21 +360,54 @@ class Session:
             self._list_at = min(self._list_at, self._now + DELETE_AGAIN_S)
             self._events.append(DeleteFailed(index))
 
-    def _send(self, sending: _Sending) -> Procedure[None]:
-        pdu, length = sending.parts[0]
+    def _send(self, sending: Sending) -> Procedure[None]:
+        pdu, length = sending.parts[sending.taken]
         self._given = sending
-        part = yield from procedures.send_part(pdu, length, self._timeout, self._send_timeout)
+        part = yield from procedures.send_part(
+            pdu, length, self._timeout, self._send_timeout, held=not sending.may_leave
+        )
         self._given = None
-        sending.parts.popleft()
-        if part.reference is not None:
-            sending.references.append(part.reference)
-        if not part.sent or not sending.parts:
-            self._sends.popleft()
-            self._events.append(
-                _ended(sending, sent=part.sent, certain=part.certain, error=part.error, permanent=part.permanent)
-            )
+        self._note_part(sending, part)
         if part.silent:
             raise Silent("AT+CMGS")
+
+    def _note_part(self, sending: Sending, part: PartSent) -> None:
+        if part.withheld and not sending.cancelled:
+            sending.stalled = not sending.may_leave
+            sending.garbled += sending.may_leave
+            if sending.garbled > MOST_GARBLED:
+                self._end_send(sending, error="the line spoils every message")
+        elif not part.sent:
+            self._end_send(sending, certain=part.certain, error=part.error, permanent=part.permanent, code=part.code)
+        else:
+            sending.taken += 1
+            if part.reference is not None:
+                sending.references.append(part.reference)
+            self._events.append(PartTaken(sending.id, sending.taken, part.reference))
+            if sending.taken == len(sending.parts):
+                self._end_send(sending, sent=True)
+            elif sending.cancelled:
+                self._end_send(sending, error="cancelled")
+
+    def _end_send(
+        self,
+        sending: Sending,
+        *,
+        sent: bool = False,
+        certain: bool = True,
+        error: str = "",
+        permanent: bool = False,
+        code: int | None = None,
+    ) -> None:
+        self._sends.drop(sending)
+        self._events.append(sending.ended(sent=sent, certain=certain, error=error, permanent=permanent, code=code))
+
+    def _query(self, token: int, command: Command) -> Procedure[None]:
+        answer = yield command
+        self._events.append(Queried(token, answer.lines, answer.final))
+        self._survey_at = self._now
+        if answer.timed_out:
+            raise Silent("a person's command")
 
     def _found(self, entry: Listed) -> None:
         held = self._held.get(entry.index)
@@ -341,7 +449,3 @@ class Session:
             return
         if not isinstance(message, tpdu.Submit):
             self._events.append(Arrived(None, pdu, message))
-
-
-def _ended(sending: _Sending, *, certain: bool, error: str, sent: bool = False, permanent: bool = False) -> SendEnded:
-    return SendEnded(sending.id, sent, certain, tuple(sending.references), error, permanent)

@@ -178,9 +178,13 @@ SENDS = [
     # answers to two parts' commands and payloads, how it ends
     ([">", ">"], ["+CMGS: 7|OK", "+CMGS: 8|OK"], SendEnded(1, True, True, (7, 8))),
     ([">"], ["OK"], SendEnded(1, True, True, ())),
-    ([">"], ["+CMS ERROR: 28"], SendEnded(1, False, True, (), "+CMS ERROR 28: unidentified subscriber", True)),
-    ([">"], ["+CMS ERROR: 38"], SendEnded(1, False, True, (), "+CMS ERROR 38: network out of order")),
-    (["+CMS ERROR: 330"], [], SendEnded(1, False, True, (), "+CMS ERROR 330: service centre address unknown")),
+    ([">"], ["+CMS ERROR: 28"], SendEnded(1, False, True, (), "+CMS ERROR 28: unidentified subscriber", True, 28)),
+    ([">"], ["+CMS ERROR: 38"], SendEnded(1, False, True, (), "+CMS ERROR 38: network out of order", False, 38)),
+    (
+        ["+CMS ERROR: 330"],
+        [],
+        SendEnded(1, False, True, (), "+CMS ERROR 330: service centre address unknown", False, 330),
+    ),
     ([">"], ["ERROR"], SendEnded(1, False, True, (), "ERROR")),
     ([">"], [""], SendEnded(1, False, False, (), "no answer after the message was given")),
     ([">"], ["+CMGS: 9"], SendEnded(1, True, True, (9,))),  # only the OK was lost
