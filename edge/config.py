@@ -31,6 +31,13 @@ Smsc = Annotated[
     str,
     Meta(pattern=r"^(\+[1-9][0-9]{4,14})?\Z", description="empty, or a service centre's number such as +6281100000"),
 ]
+ModemDevice = Annotated[
+    str,
+    Meta(
+        pattern=r"^(/[^\0]+|usb:[0-9a-fA-F]{4}:[0-9a-fA-F]{4}(:[ -~]{1,64})?|imei:[0-9]{15})\Z",
+        description="a path from / on, usb:VVVV:PPPP, usb:VVVV:PPPP:SERIAL or imei: and 15 digits",
+    ),
+]
 Ussd = Annotated[str, Meta(pattern=r"^([*#0-9]{2,20}#)?\Z", description="empty, or a code such as *888#")]
 MessageKind = Literal["reply", "notification", "digest"]
 TimeOfDay = Annotated[
@@ -198,7 +205,7 @@ class Snmp(Section, frozen=True):
 class Modem(Section, frozen=True):
     """The GSM modem on a serial line; the SIM's PIN is the credential ``sim-pin``."""
 
-    device: Annotated[str, Meta(min_length=1)]
+    device: ModemDevice
     baud: Annotated[int, Meta(ge=1_200, le=921_600)] = 115_200
     name: Name = "modem"
     list_every_s: Annotated[float, Meta(ge=1, le=3_600)] = 60

@@ -23,8 +23,9 @@ def check_host(config: Table, findings: Findings) -> None:
                 f"network device {shown(device)} does not exist here",
                 "Plug it in, or correct the name (ip link).",
             )
-    modem = config.get("modem") or {}
-    _check_file(modem.get("device"), "modem.device", "Plug the modem in; see ls /dev/serial/by-id/.", findings)
+    modem = (config.get("modem") or {}).get("device")
+    named_by_path = modem if modem and modem.startswith("/") else None
+    _check_file(named_by_path, "modem.device", "Plug the modem in; see ls /dev/serial/by-id/.", findings)
     upstream = config.get("upstream") or {}
     _check_file(upstream.get("ca_file"), "upstream.ca_file", "Copy the portal's certificate there.", findings)
     _check_timezone(config.get("village", {}).get("timezone"), findings)
