@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from edge import step
 from edge.clock import Clock
 from edge.config import Modem
+from edge.control import Handler
 from edge.events import Announce, SmsReceived, SmsSent
 from edge.health import Health
 from edge.modem import concat, procedures
@@ -32,6 +33,7 @@ from edge.modem.outcomes import (
 from edge.modem.pdu import Address, Deliver, StatusReport, encode_submit
 from edge.modem.port import PortUnavailable
 from edge.modem.procedures import Network, Pin
+from edge.modem.status import ModemStatus, State
 
 __all__ = ["Driver", "Mailbox", "ModemStatus", "NotStored", "Outgoing", "Part"]
 
@@ -41,16 +43,6 @@ REOPEN_S = 1.0
 STORE_AGAIN_S = 5.0
 SEARCH_GRACE_S = 30.0
 MOST_WAITING = 256
-
-
-@dataclass(frozen=True, slots=True)
-class ModemStatus:
-    """The modem now. `state` is missing, starting, sim, searching or ready; `signal` is 0 to 100 or None."""
-
-    state: str = "missing"
-    operator: str = ""
-    signal: int | None = None
-    registered: bool = False
 
 
 class Driver:
@@ -75,6 +67,15 @@ class Driver:
     def status(self) -> ModemStatus:
         """What the page and the metrics show."""
         return self._status
+
+    @property
+    def name(self) -> str:
+        """The modem's name in configuration, metrics and the store."""
+        return self._settings.name
+
+    def handlers(self) -> dict[str, Handler]:
+        """Questions that commands ask about this modem by the control socket."""
+        return {}
 
     async def run(self) -> None:
         """Keep the modem at work until cancelled; a modem that is away is waited for."""
@@ -143,7 +144,7 @@ class Driver:
             asyncio.get_running_loop().call_soon(link.release, arrived.index)
 
     def _note_network(self, network: Network) -> None:
-        state = "ready" if network.registered else "searching"
+        state: State = "ready" if network.registered else "searching"
         self._status = ModemStatus(state, network.operator, network.signal, network.registered)
         if network.registered:
             self._able.set()

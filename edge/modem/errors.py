@@ -1,23 +1,24 @@
-"""Pure: what +CMS and +CME errors mean (3GPP TS 27.005 clause 3.2.5, TS 27.007 clause 9.2).
+"""Pure: what +CMS and +CME errors mean (3GPP TS 27.005 clause 3.2.5, TS 24.011 annex E, TS 27.007 clause 9.2).
 
-A permanent error will meet the same message again; anything else, also an unknown code, may pass and is retried.
+Each +CMS code belongs to a `Fault`, which says whom it concerns and so what helps. No code says "no credit": networks
+use several refusals for it, so `refused` and `barred` are a suspicion that the next messages confirm or take back.
 """
 
 from __future__ import annotations
 
 from types import MappingProxyType
+from typing import Literal
 
-PERMANENT = MappingProxyType(
+Fault = Literal["recipient", "away", "refused", "barred", "duplicate", "network", "modem"]
+"""recipient: this message will never pass, others may. away: this recipient cannot take it now. refused: the network
+takes nothing for this number, or from this SIM (credit). barred: the operator bars the number, or the SIM. duplicate:
+the service centre has it already (TP-RD). network, modem: nothing passes for the moment, whoever it is for.
+"""
+
+RECIPIENT = MappingProxyType(
     {
         1: "unassigned number",
-        8: "barred by the operator",
-        10: "call barred",
-        21: "short message transfer rejected",
         28: "unidentified subscriber",
-        29: "facility rejected",
-        30: "unknown subscriber",
-        50: "facility not subscribed",
-        69: "facility not implemented",
         81: "invalid reference",
         95: "invalid message",
         96: "invalid mandatory information",
@@ -38,9 +39,23 @@ PERMANENT = MappingProxyType(
         305: "invalid text mode parameter",
     }
 )
-TRANSIENT = MappingProxyType(
+AWAY = MappingProxyType(
+    {22: "recipient's memory is full", 27: "destination out of service", 208: "recipient's SIM storage full"}
+)
+REFUSED = MappingProxyType(
     {
-        27: "destination out of service",
+        21: "short message transfer rejected",
+        29: "facility rejected",
+        30: "unknown subscriber",
+        50: "facility not subscribed",
+        69: "facility not implemented",
+    }
+)
+BARRED = MappingProxyType({8: "barred by the operator", 10: "call barred"})
+DUPLICATE = MappingProxyType({197: "the service centre has this message already"})
+NETWORK = MappingProxyType(
+    {
+        17: "network failure",
         38: "network out of order",
         41: "temporary failure",
         42: "congestion",
@@ -48,23 +63,42 @@ TRANSIENT = MappingProxyType(
         111: "protocol error",
         192: "service centre busy",
         194: "service centre system failure",
-        208: "SIM storage full",
+        331: "no network service",
+        332: "network time-out",
+        500: "unknown error",
+        513: "no answer from the network, as some modems tell it",
+    }
+)
+MODEM = MappingProxyType(
+    {
         300: "modem failure",
+        301: "SMS service reserved",
         302: "operation not allowed",
+        303: "operation not supported",
         310: "SIM not inserted",
         311: "SIM PIN required",
         313: "SIM failure",
         314: "SIM busy",
+        315: "SIM wrong",
         320: "memory failure",
+        321: "invalid memory index",
         322: "memory full",
         330: "service centre address unknown",
-        331: "no network service",
-        332: "network time-out",
-        500: "unknown error",
         512: "modem's own error",
-        513: "modem's own error",
     }
 )
+_BY_FAULT: tuple[tuple[Fault, MappingProxyType[int, str]], ...] = (
+    ("recipient", RECIPIENT),
+    ("away", AWAY),
+    ("refused", REFUSED),
+    ("barred", BARRED),
+    ("duplicate", DUPLICATE),
+    ("network", NETWORK),
+    ("modem", MODEM),
+)
+_FAULTS = MappingProxyType({code: fault for fault, codes in _BY_FAULT for code in codes})
+_MEANINGS = MappingProxyType({code: meaning for _, codes in _BY_FAULT for code, meaning in codes.items()})
+
 SIM_PIN_REQUIRED = 11
 SIM_FAULTS = MappingProxyType(
     {
@@ -80,12 +114,16 @@ SIM_FAULTS = MappingProxyType(
 )
 
 
+def fault(cms: int | None) -> Fault:
+    """Whom an error concerns; an unknown code is the network's, an error without a code the modem's."""
+    return "modem" if cms is None else _FAULTS.get(cms, "network")
+
+
 def is_permanent(cms: int | None) -> bool:
-    """Whether trying again cannot help; None is an error without a code."""
-    return cms in PERMANENT
+    """Whether another try of the same message cannot help; None is an error without a code."""
+    return cms in RECIPIENT
 
 
 def describe(cms: int) -> str:
     """A sentence for logs and for the record of a failed message."""
-    meaning = PERMANENT.get(cms) or TRANSIENT.get(cms) or "a code of this modem"
-    return f"+CMS ERROR {cms}: {meaning}"
+    return f"+CMS ERROR {cms}: {_MEANINGS.get(cms, 'a code of this modem')}"
