@@ -67,6 +67,10 @@ class Finder:
         if tty is not None:
             self._known = _Line(tty.usb.vendor, tty.usb.product, tty.usb.serial, tty.interface, tty.usb.port)
 
+    def sign(self) -> tuple[bool, tuple[str, ...]]:
+        """Something that changes whenever a device comes or goes; cheap enough to be asked every second."""
+        return Path(self._settings.device).exists(), usb.names(self._places)
+
     async def find(self) -> Found:
         """The modem's line; raises `Absent` with what is wrong and what would help."""
         form, _, rest = self._settings.device.partition(":")

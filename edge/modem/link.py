@@ -133,10 +133,10 @@ class Link:
         self._session.close()
         self._drain()
 
-    async def closed(self) -> None:
-        """Wait until the kernel has let the device go; after `close`."""
+    async def closed(self, *, within_s: float | None = None) -> None:
+        """Wait until the kernel has let the device go, or `within_s` seconds at most; after `close`."""
         if self._port is not None:
-            await self._port.closed()
+            await self._port.closed(within_s=within_s)
 
     def _received(self, data: bytes) -> None:
         now = self._clock.monotonic()

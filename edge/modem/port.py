@@ -103,10 +103,10 @@ class Port:
             _release(self._fd, self._locked)
             self._closing = self._loop.run_in_executor(None, self._line.close)
 
-    async def closed(self) -> None:
-        """Wait until the kernel has let the device go."""
+    async def closed(self, *, within_s: float | None = None) -> None:
+        """Wait until the kernel has let the device go, or `within_s` seconds at most."""
         if self._closing is not None:
-            await self._closing
+            await asyncio.wait([self._closing], timeout=within_s)
 
     def _read(self) -> None:
         try:

@@ -19,6 +19,7 @@ _MOST_BYTES = 256
 _MOST_LINKS = 8
 _NETWORK = ("02/06", "02/0d", "02/0e", "e0/01", "02/02/ff")  # Ethernet, NCM and MBIM control models; RNDIS twice
 _STORAGE = "08"
+_SERIAL = ("ttyUSB", "ttyACM")
 _VENDOR_SPECIFIC = "ff"
 
 
@@ -95,17 +96,21 @@ def devices(places: Places) -> tuple[UsbDevice, ...]:
     return tuple(device for device in found if device is not None)
 
 
+def names(places: Places) -> tuple[str, ...]:
+    """The names of the serial lines that the kernel has made for USB devices."""
+    return tuple(name for name in _names(places.sys / "class" / "tty") if name.startswith(_SERIAL))
+
+
 def ttys(places: Places) -> tuple[Tty, ...]:
     """Every serial line of a USB device, by interface number within each device."""
-    names = (name for name in _names(places.sys / "class" / "tty") if name.startswith(("ttyUSB", "ttyACM")))
-    found = (tty for tty in (_tty(name, places) for name in names) if tty is not None)
+    found = (tty for tty in (_tty(name, places) for name in names(places)) if tty is not None)
     return tuple(sorted(found, key=lambda tty: (tty.usb.port, tty.interface, tty.name)))
 
 
 def behind(device: str, places: Places) -> Tty | None:
     """The USB serial line that the path `device` leads to, through links such as those of /dev/serial/by-id."""
     for name in names_on_the_way(device):
-        if name.startswith(("ttyUSB", "ttyACM")) and (tty := _tty(name, places)):
+        if name.startswith(_SERIAL) and (tty := _tty(name, places)):
             return tty
     return None
 
