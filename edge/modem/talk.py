@@ -11,8 +11,8 @@ from edge.modem.at import TIMED_OUT, Answer, Channel, Command
 from edge.modem.port import Port
 from edge.modem.usb import Places
 
-GREETING_S = 1.0
-_GREETINGS = 2
+_GREETINGS_S = (0.4, 0.8)  # most modems answer in 10 ms; a mute line must not cost a stick with five of them much
+_ANSWER_S = 1.0
 _IMEI = re.compile(r"(?<!\d)\d{14,17}(?!\d)")
 _IMEI_DIGITS = 14  # the last of fifteen is a check digit, and an IMEISV has another two instead
 
@@ -43,16 +43,16 @@ class Talk:
 
     async def greet(self) -> bool:
         """Whether a modem answers, whatever state it was left in."""
-        for _ in range(_GREETINGS):
+        for patience in _GREETINGS_S:
             self._channel.escape()
-            if (await self.ask("AT", GREETING_S)).ok:
+            if (await self.ask("AT", patience)).ok:
                 return True
         return False
 
     async def imei(self) -> str:
         """The modem's IMEI (AT+CGSN, 3GPP TS 27.007 clause 5.4), "" where it tells none."""
         for line in ("AT+CGSN", "AT+GSN"):
-            answer = await self.ask(line, GREETING_S)
+            answer = await self.ask(line, _ANSWER_S)
             found = _IMEI.search(" ".join(answer.lines))
             if found:
                 return found[0]

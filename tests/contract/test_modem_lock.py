@@ -72,6 +72,10 @@ def device(places: Places) -> str:
     return str(places.dev / "ttyUSB0")
 
 
+def itself(places: Places) -> str:
+    return str(Path(device(places)).readlink())
+
+
 def written(places: Places, content: bytes) -> Path:
     file = places.locks / "LCK..ttyUSB0"
     file.write_bytes(content)
@@ -88,7 +92,7 @@ async def test_a_line_locked_by_another_is_refused_and_the_holder_named(
 ) -> None:
     """Two programs would each get half of the modem's answers."""
     written(places, form % other if form else other.to_bytes(4, "little"))
-    with pytest.raises(PortUnavailable, match=rf"ttyUSB0 is locked by python3.* \(process {other}\): stop it") as told:
+    with pytest.raises(PortUnavailable, match=rf"ttyUSB0 is locked by python.* \(process {other}\): stop it") as told:
         await opened(places)
     assert told.value.held
 
@@ -126,7 +130,7 @@ async def test_a_folder_that_may_not_be_written_to_is_no_hindrance(places: Place
 
 async def test_who_holds_an_exclusive_line_is_named(places: Places, locker: int) -> None:
     """An engineer would have to guess what to stop."""
-    with pytest.raises(PortUnavailable, match=rf"used by another program: stop python3.* \(process {locker}\)"):
+    with pytest.raises(PortUnavailable, match=rf"used by another program: stop python.* \(process {locker}\)"):
         await opened(places)
 
 
@@ -142,7 +146,7 @@ def test_holders_are_seen_and_known_culprits_named(places: Places, other: int) -
 
 async def test_a_pty_of_no_stick_has_no_lock_file(places: Places) -> None:
     """The lock of a simulated modem would stand in the machine's own folder."""
-    pts = str(Path(device(places)).readlink())
+    pts = itself(places)
     assert lock.lock_file(pts, places) is None
     before = list(places.locks.iterdir())
     port = await Port.open(pts, 115_200, lambda _data: None, lambda _reason: None, places=places)

@@ -56,6 +56,7 @@ class UsbTree:
             self._link(self.places.sys / "class" / "tty" / name, folder)
             (self.places.dev / name).symlink_to(player)
             by_id = self.places.dev / "serial" / "by-id" / f"usb-{vendor}_{product}-if{number:02d}-port0"
+            by_id.unlink(missing_ok=True)  # twins without serial numbers share it: udev lets the last have it
             by_id.symlink_to(f"../../{name}")
         for place, kind in enumerate(others, 10):
             interface = self._interface(device, place, kind)
