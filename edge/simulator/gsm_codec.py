@@ -57,6 +57,23 @@ def status_report(number: str, reference: int, *, now: float, status: int = 0) -
     return _line(tpdu)
 
 
+def push(sender: str, port: int, content: bytes, *, now: float) -> tuple[str, int]:
+    """A DELIVER of 8-bit data for an application port, as the notice of an MMS is (TS 23.040, clause 9.2.3.24.4)."""
+    header = bytes((6, 5, 4, port >> 8, port & 255, 35, 240))
+    data = bytes((len(header) + len(content),)) + header + content
+    return _line(bytes((0x44,)) + _address(sender) + bytes((0, 4)) + _stamp(now) + data)
+
+
+def packed(text: str) -> bytes:
+    """`text` in the default alphabet, septets packed into octets."""
+    return _pack([code for group in _codes(text) for code in group], 0)
+
+
+def unpacked(octets: bytes, septets: int) -> str:
+    """The text of so many packed septets; `BadSubmit` when it ends within an escape sequence."""
+    return _unpack(octets, septets, 0)
+
+
 def read_submit(line: str, announced: int) -> Submitted:
     """What the phone hands over after the prompt; `announced` is the argument of AT+CMGS. Raises `BadSubmit`."""
     try:

@@ -1,9 +1,12 @@
 """The simulated modem as a process of its own, ruled over a unix socket: one JSON object a line, one answer a line.
 
-    {"do": "deliver", "sender": "+628...", "text": "..."}   {"do": "sent"}   {"do": "state"}
-    {"do": "unplug"}   {"do": "replug"}   {"do": "replug", "link": "/dev/..."}   {"do": "line", "kind": "noisy"}
-    {"do": "fault", "name": "silent", "value": true}   {"do": "hang", "seconds": 60}   {"do": "register", "on": false}
-    {"do": "taken"}: every SUBMIT by itself, {"do": "refused"}: each with its +CMS code
+    {"do": "deliver", "sender": "+628...", "text": "..."}   {"do": "mms", "sender": "+628..."}
+    {"do": "state"}   {"do": "sent"}: messages   {"do": "taken"}: each SUBMIT   {"do": "refused"}   {"do": "deleted"}
+    {"do": "unplug"}   {"do": "replug"}   {"do": "replug", "link": "/dev/..."}   {"do": "restart"}
+    {"do": "line", "kind": "noisy"}   {"do": "hang", "seconds": 60}   {"do": "fault", "name": "silent", "value": true}
+    {"do": "register", "on": false}   {"do": "sim", "in": false}   {"do": "time", "offset_s": 0}
+    {"do": "ring", "number": "+628...", "rings": 5}: answered when the call has ended
+    {"do": "ussd"}: what was asked   {"do": "ussd", "code": "*888#", "kind": 0, "text": "..."}: what shall be answered
 
 An answer is ``{"ok": true, ...}`` or ``{"ok": false, "error": "..."}``.
 """
@@ -21,6 +24,7 @@ from typing import Any
 
 from edge.simulator.gsm import Faults, GsmModem
 from edge.simulator.gsm_line import LINES
+from edge.simulator.gsm_models import MODELS
 
 Order = dict[str, Any]
 _FAULTS = {field.name for field in dataclasses.fields(Faults)}
@@ -43,6 +47,13 @@ class Control:
             "register": self._register,
             "taken": self._taken,
             "refused": self._refused,
+            "deleted": self._deleted,
+            "restart": self._restart,
+            "sim": self._sim,
+            "ring": self._ring,
+            "time": self._time,
+            "mms": self._mms,
+            "ussd": self._ussd,
         }
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -100,6 +111,37 @@ class Control:
     async def _refused(self, _order: Order) -> Order:
         return {"refused": self._modem.network.refused}
 
+    async def _deleted(self, _order: Order) -> Order:
+        return {"deleted": self._modem.deleted}
+
+    async def _restart(self, _order: Order) -> Order:
+        self._modem.restart()
+        return {}
+
+    async def _sim(self, order: Order) -> Order:
+        if order["in"]:
+            self._modem.insert_sim()
+        else:
+            self._modem.remove_sim()
+        return {}
+
+    async def _ring(self, order: Order) -> Order:
+        return {"rejected": await self._modem.ring(str(order["number"]), int(order.get("rings", 5)))}
+
+    async def _time(self, order: Order) -> Order:
+        self._modem.tell_time(float(order["offset_s"]))
+        return {}
+
+    async def _mms(self, order: Order) -> Order:
+        self._modem.deliver_mms(str(order["sender"]))
+        return {}
+
+    async def _ussd(self, order: Order) -> Order:
+        ussd = self._modem.ussd
+        if "text" in order:
+            ussd.answers[str(order["code"])] = (int(order["kind"]), str(order["text"]))
+        return {"asked": ussd.asked, "answered": ussd.answered, "open": ussd.open}
+
     async def _fault(self, order: Order) -> Order:
         if order["name"] not in _FAULTS:
             raise ValueError(f"a fault is one of {', '.join(sorted(_FAULTS))}")
@@ -117,6 +159,9 @@ async def _serve(arguments: argparse.Namespace) -> None:
         capacity=arguments.capacity,
         pin=arguments.pin,
         line=arguments.line,
+        model=arguments.model,
+        imei=arguments.imei,
+        link_s=arguments.link_s,
         seed=arguments.seed,
     )
     await modem.start()
@@ -142,6 +187,9 @@ def main() -> int:
     parser.add_argument("--capacity", type=int, default=20)
     parser.add_argument("--pin")
     parser.add_argument("--line", choices=list(LINES), default="whole")
+    parser.add_argument("--model", choices=list(MODELS), default="generic")
+    parser.add_argument("--imei", default="861234567890123")
+    parser.add_argument("--link-s", type=float, default=0.0)
     parser.add_argument("--seed", type=int, default=0)
     asyncio.run(_serve(parser.parse_args()))
     return 0

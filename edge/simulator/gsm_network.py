@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 
 from edge.simulator import gsm_codec
 from edge.simulator.gsm_codec import Submitted
-from edge.simulator.gsm_faults import CommandError, Faults
+from edge.simulator.gsm_faults import CommandError, Faults, cms
 
 _NO_SERVICE, _NO_SUBMIT, _TWIN = 331, 304, 197  # 197: TP-FCS 0xC5, "SM Rejected - Duplicate SM"
+_IMEI = "861234567890123"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class Network:
 
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
-        self.found = True
+        self.found, self.radio, self.signal, self.imei = True, True, 18, _IMEI
         self.sent = list[SentSms]()
         self.taken = list[Taken]()
         self.refused = list[tuple[str, int]]()
@@ -66,14 +67,20 @@ class Network:
         self._reference = 0
         self._delivered = 0
 
-    @property
-    def registration(self) -> int:
-        """The <stat> of +CREG (TS 27.007, clause 7.2)."""
-        if self._faults.sim_removed:
+    def registration(self, name: str = "+CREG") -> int:
+        """The <stat> that +CREG, +CGREG or +CEREG tells (TS 27.007, clause 7.2)."""
+        if self._faults.sim_removed or not self.radio:
             return 0
         if self._faults.barred:
             return 3
+        if self._faults.packet_only and name == "+CREG":
+            return 0
         return 1 if self.found else 2
+
+    @property
+    def reachable(self) -> bool:
+        """Whether messages go to and fro."""
+        return self.registration("+CEREG") == 1
 
     def deliver(self, sender: str, text: str, *, now: float) -> None:
         """A phone sends `text`: its parts wait here for the SIM."""
@@ -86,7 +93,7 @@ class Network:
         try:
             submitted = self._admit(line, length)
         except CommandError as refusal:
-            self.refused.append((line, int(str(refusal).rpartition(" ")[2])))
+            self.refused.append((line, refusal.code))
             raise
         if not self._faults.keep_reference:
             self._reference = (self._reference + 1) % 256
@@ -94,7 +101,7 @@ class Network:
         twin = (submitted.number, reference)
         if submitted.rejects_twins and twin in self._held and not self._faults.accept_twins:
             self.refused.append((line, _TWIN))
-            raise CommandError(f"+CMS ERROR: {_TWIN}")
+            raise cms(_TWIN)
         self._held.add(twin)
         taken = Taken(submitted, reference, now, line)
         self.taken.append(taken)
@@ -117,18 +124,18 @@ class Network:
         failures, code = faults.cms_error
         if failures:
             faults.cms_error = (failures - (failures > 0), code)
-            raise CommandError(f"+CMS ERROR: {code}")
+            raise cms(code)
         if faults.barred:
-            raise CommandError(f"+CMS ERROR: {faults.barred}")
-        if self.registration != 1:
-            raise CommandError(f"+CMS ERROR: {_NO_SERVICE}")
+            raise cms(faults.barred)
+        if not self.reachable:
+            raise cms(_NO_SERVICE)
         try:
             submitted = gsm_codec.read_submit(line, length)
         except gsm_codec.BadSubmit:
-            raise CommandError(f"+CMS ERROR: {_NO_SUBMIT}") from None
+            raise cms(_NO_SUBMIT) from None
         code = faults.bad_numbers.get(submitted.number, 0) or faults.no_credit
         if code:
-            raise CommandError(f"+CMS ERROR: {code}")
+            raise cms(code)
         return submitted
 
     def _collect(self, taken: Taken) -> None:

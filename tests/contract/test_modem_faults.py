@@ -315,8 +315,8 @@ class Storming(GsmModem):
     async def storm(self, reports: int) -> None:
         """Send unasked status reports, all on the wire when this returns."""
         for _ in range(reports):
-            self._say("+CDS: 25", "0006070B911326880736F4111011719551401110117195714000")
-        await self._line.drained()
+            self.say("+CDS: 25", "0006070B911326880736F4111011719551401110117195714000")
+        await self.drained()
 
 
 async def test_a_storm_of_reports_is_bounded_while_the_store_is_slow(link: Path) -> None:

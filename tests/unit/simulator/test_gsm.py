@@ -60,7 +60,7 @@ def present(path: Path) -> bool:
 
 
 @asynccontextmanager
-async def plugged(link: Path, **settings: float) -> AsyncIterator[tuple[GsmModem, Terminal]]:
+async def plugged(link: Path, **settings: float | str) -> AsyncIterator[tuple[GsmModem, Terminal]]:
     modem = GsmModem(link, network_s=0.02, **settings)  # type: ignore[arg-type]
     await modem.start()
     terminal = Terminal(link)

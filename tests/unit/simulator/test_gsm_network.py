@@ -59,13 +59,13 @@ def test_registration_tells_the_causes_apart() -> None:
     """A barred SIM would look like one without signal."""
     faults = Faults()
     network = Network(faults)
-    seen = [network.registration]
+    seen = [network.registration()]
     network.found = False
-    seen.append(network.registration)
+    seen.append(network.registration())
     faults.barred = 8
-    seen.append(network.registration)
+    seen.append(network.registration())
     faults.sim_removed = True
-    seen.append(network.registration)
+    seen.append(network.registration())
     assert seen == [1, 2, 3, 0]
 
 
