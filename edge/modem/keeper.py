@@ -29,7 +29,7 @@ from edge.modem.usb import Places, UsbRefused
 log = logging.getLogger("edge.modem")
 
 PAUSE_S = 0.5
-LOOK_AGAIN_S = 5.0
+LOOK_AGAIN_S = 3.0
 SETTLED_S = 10.0
 LONGEST_PATIENCE_S = 15.0
 RESET_S = 20.0
@@ -85,6 +85,7 @@ class Keeper:
         self._climb: Climb | None = None
         self._until = 0.0
         self._reset: Rung = ""
+        self._vanishes = False
         self._worked = asyncio.Event()
         self._found: Found | None = None
         self._failure: _Failure | None = None
@@ -222,7 +223,7 @@ class Keeper:
         """Note the failure; perform the next rung where the one before has had its time."""
         now = self._clock.monotonic()
         before, self._failure = self._failure, failure
-        expected = failure.absent and self.rung in _VANISHING
+        expected = failure.absent and self._vanishes
         back = before is not None and before.absent and not failure.absent and self.rung == "resync"
         if self._climb is not None and now < self._until and not back:
             self._note_reset(failure)
@@ -232,6 +233,7 @@ class Keeper:
         climb = self._ladder.failed(failure.reason, now=now, gone=failure.absent)
         self._climb, self._until = climb, now + climb.wait_s + climb.budget_s
         self._reset = climb.rung if climb.rung in _BY_SESSION else ""
+        self._vanishes = climb.rung in _VANISHING and not failure.absent
         self._tell(expected=False)
         await asyncio.sleep(climb.wait_s)
         await self._perform(climb.rung)

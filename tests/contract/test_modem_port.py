@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
+import grp
 import os
 import pty
+import subprocess
+import sys
+import termios
 import tty
 from collections.abc import Iterator
 from pathlib import Path
@@ -104,3 +109,78 @@ async def test_what_is_no_serial_port_is_refused(tmp_path: Path, name: str, sent
     (tmp_path / "file").write_text("no device")
     with pytest.raises(PortUnavailable, match=sentence):
         await Ends().open(str(tmp_path / name))
+
+
+async def test_dtr_stays_when_the_port_is_closed(line: tuple[int, str]) -> None:
+    """A modem that heeds DTR would reset itself at every restart of the daemon (HUPCL)."""
+    _, device = line
+    port = await Ends().open(device)
+    other = os.open(device, os.O_RDWR | os.O_NOCTTY)
+    assert not termios.tcgetattr(other)[2] & termios.HUPCL
+    os.close(other)
+    port.close()
+    await port.closed()
+
+
+async def test_an_opening_that_nobody_waits_for_leaves_nothing_open(line: tuple[int, str]) -> None:
+    """A daemon stopped while it opens the modem would hold it until its process ends."""
+    _, device = line
+    opening = asyncio.ensure_future(Ends().open(device))
+    await asyncio.sleep(0)
+    opening.cancel()
+    await asyncio.gather(opening, return_exceptions=True)
+    assert opening.cancelled()
+
+    def free() -> bool:
+        file = os.open(device, os.O_RDWR | os.O_NOCTTY)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        finally:
+            os.close(file)
+        return True
+
+    await until(lambda: _open_files(device) == 0)
+    assert free()
+
+
+def _open_files(device: str) -> int:
+    """How often this process has `device` open, but for the fixture's own."""
+    own = [entry for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink()]
+    return sum(os.path.realpath(entry) == device for entry in own) - 1
+
+
+OPEN = """
+import asyncio, sys
+from edge.modem.port import Port, PortUnavailable
+async def main():
+    try:
+        await Port.open(sys.argv[1], 115200, print, print)
+    except PortUnavailable as error:
+        print(error)
+asyncio.run(main())"""
+
+
+def refused(device: str) -> str:
+    """What a process without any capability is told of a line whose mode lets nobody in."""
+    Path(device).chmod(0o000)
+    stripped = ("setpriv", "--inh-caps=-all", "--ambient-caps=-all", "--bounding-set=-all", "--no-new-privs")
+    command = [*stripped, sys.executable, "-c", OPEN, device]
+    root = Path(__file__).parents[2]
+    return subprocess.run(command, capture_output=True, text=True, check=True, cwd=root).stdout
+
+
+def test_a_line_of_another_group_names_the_group_and_the_remedy(line: tuple[int, str]) -> None:
+    """An engineer would search for a broken stick where a group is missing."""
+    _, device = line
+    group = grp.getgrgid(Path(device).stat().st_gid).gr_name
+    sentence = f"it belongs to the group {group}; add the daemon's user to it (usermod -aG {group} kampung-edge)"
+    assert sentence in refused(device)
+
+
+def test_a_line_of_root_alone_names_the_missing_rules(line: tuple[int, str]) -> None:
+    """An engineer would add the daemon's user to the group root."""
+    _, device = line
+    os.chown(device, -1, 0)
+    assert "belongs to root alone: install 60-kampung-edge-modem.rules" in refused(device)
