@@ -5,16 +5,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from edge.modem import gsm7, ucs2
+from edge.modem import gsm7, typography, ucs2
 
 MOST_PARTS = 255
-SINGLE_SEPTETS, PART_SEPTETS = 160, 153
-SINGLE_UNITS, PART_UNITS = 70, 67
-_DIVIDED = re.compile("\x1b(.?)", re.DOTALL)
+SINGLE_SEPTETS, SINGLE_UNITS = 160, 70
+PART_SEPTETS, PART_UNITS = 153, 67
+WIDE_PART_SEPTETS, WIDE_PART_UNITS = 152, 66
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,47 +28,64 @@ class Concat:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A text that fits one TPDU; `unicode` says that it needs UCS-2."""
+    """A text that fits one TPDU; `unicode` says that it needs UCS-2.
+
+    If `binary` it is data instead, an octet a character (U+0000 to U+00FF).
+    """
 
     text: str
     unicode: bool
     concat: Concat | None
+    binary: bool = False
 
 
-def split(text: str, reference: int) -> tuple[Piece, ...]:
-    """The fewest parts that carry `text`: one without a header if it fits, else parts under `reference` (8 bits).
+def split(text: str, reference: int, *, wide: bool = False, transliterate: bool = False) -> tuple[Piece, ...]:
+    """The fewest parts that carry `text`: one without a header if it fits, else parts under `reference`.
 
-    One character outside the GSM alphabet makes all of it UCS-2. ValueError beyond 255 parts.
+    The reference is cut to 8 or, if `wide`, 16 bits. One character outside the GSM alphabet makes all of it UCS-2;
+    with `transliterate` typographic quotes, dashes, ellipses and spaces are written plainly where that alone avoids
+    it and needs no more parts. ValueError beyond 255 parts.
     """
-    unicode = not gsm7.encodable(text)
-    cost: Callable[[str], int] = ucs2.units if unicode else _septets
-    single, part = (SINGLE_UNITS, PART_UNITS) if unicode else (SINGLE_SEPTETS, PART_SEPTETS)
-    if cost(text) <= single:
-        return (Piece(text, unicode, None),)
-    texts = list(_fill(text, part, cost))
+    texts, unicode = _cut(text, wide=wide)
+    if unicode and transliterate:
+        plain, still = _cut(typography.plain(text), wide=wide)
+        if not still and len(plain) <= len(texts):
+            texts, unicode = plain, False
     if len(texts) > MOST_PARTS:
         raise ValueError(f"the text needs {len(texts)} parts, more than {MOST_PARTS}")
+    if len(texts) == 1:
+        return (Piece(texts[0], unicode, None),)
+    reference &= 0xFFFF if wide else 0xFF
     return tuple(
-        Piece(piece, unicode, Concat(reference & 0xFF, len(texts), number)) for number, piece in enumerate(texts, 1)
+        Piece(part, unicode, Concat(reference, len(texts), number, wide)) for number, part in enumerate(texts, 1)
     )
 
 
 def assemble(texts: Iterable[str]) -> str:
     """The whole text of decoded parts in order; also settles what is left open in a single part."""
-    joined = ucs2.join("".join(texts))
-    return _DIVIDED.sub(lambda found: gsm7.extended(found[1]) if found[1] else " ", joined)
+    return ucs2.join(gsm7.join("".join(texts)))
+
+
+def _cut(text: str, *, wide: bool) -> tuple[list[str], bool]:
+    """The texts of the parts, and whether they need UCS-2."""
+    if gsm7.encodable(text):
+        part = WIDE_PART_SEPTETS if wide else PART_SEPTETS
+        return _fill(text, SINGLE_SEPTETS, part, _septets), False
+    return _fill(text, SINGLE_UNITS, WIDE_PART_UNITS if wide else PART_UNITS, ucs2.units), True
 
 
 def _septets(text: str) -> int:
     return len(gsm7.encode(text))
 
 
-def _fill(text: str, room: int, cost: Callable[[str], int]) -> Iterable[str]:
-    start, used = 0, 0
+def _fill(text: str, single: int, part: int, cost: Callable[[str], int]) -> list[str]:
+    if cost(text) <= single:
+        return [text]
+    texts, start, used = [], 0, 0
     for place, character in enumerate(text):
         needed = cost(character)
-        if used + needed > room:
-            yield text[start:place]
+        if used + needed > part:
+            texts.append(text[start:place])
             start, used = place, 0
         used += needed
-    yield text[start:]
+    return [*texts, text[start:]]

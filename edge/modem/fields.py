@@ -1,18 +1,16 @@
-"""Pure: what TPDUs share: addresses, time stamps, data coding (3GPP TS 23.040 clauses 9.1 and 9.2.3, TS 23.038)."""
+"""Pure: octets read in order, and addresses (3GPP TS 23.040 clause 9.1.2.5; the centre's, TS 24.011 clause 8.2.5)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
-from typing import Literal
 
 from edge.modem import gsm7
 
-Alphabet = Literal["gsm7", "8bit", "ucs2"]
-_GENERAL: tuple[Alphabet, ...] = ("gsm7", "8bit", "ucs2", "gsm7")
 _DIGITS = "0123456789*#abc"
+_FILLER = 0xF
 _INTERNATIONAL, _ALPHANUMERIC = 1, 5
 _MOST_SEMI_OCTETS = 20
+_MOST_CENTRE_OCTETS = 11
 
 
 class PduError(ValueError):
@@ -38,9 +36,14 @@ class Reader:
         """The next octet as a number."""
         return self.take(1, what)[0]
 
+    @property
+    def left(self) -> int:
+        """How many octets are left."""
+        return len(self._octets) - self._at
+
     def rest(self) -> bytes:
         """All that is left."""
-        return self.take(len(self._octets) - self._at, "end")
+        return self.take(self.left, "end")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,25 @@ def read_address(reader: Reader, what: str) -> Address:
     octets = reader.take((length + 1) // 2, what)
     if _type_of(kind) == _ALPHANUMERIC:
         return Address(_name(octets, length), alphanumeric=True)
-    return Address(("+" if _type_of(kind) == _INTERNATIONAL else "") + _number(octets, length, what))
+    halves = _halves(octets)[:length]
+    if len(halves) > 1 and halves[-1] == _FILLER:  # some modems count the filler
+        halves.pop()
+    return Address(_number(kind, halves, what))
+
+
+def read_centre(reader: Reader) -> str:
+    """The service centre's number in front of a TPDU; "" where there is none."""
+    what = "service centre"
+    length = reader.octet(what)
+    if length == 0:
+        return ""
+    octets = reader.take(length, what)
+    if length > _MOST_CENTRE_OCTETS:
+        raise PduError(f"{what} longer than {_MOST_SEMI_OCTETS} digits")
+    halves = _halves(octets[1:])
+    while halves and halves[-1] == _FILLER:
+        halves.pop()
+    return _number(octets[0], halves, what)
 
 
 def _type_of(octet: int) -> int:
@@ -73,16 +94,18 @@ def _name(octets: bytes, length: int) -> str:
     # Seven characters written as 14 semi-octets leave a whole septet of padding, which would read as "@".
     if count % 8 == 0 and septets.endswith(b"\0"):
         septets = septets[:-1]
-    return gsm7.decode(septets)
+    return gsm7.join(gsm7.decode(septets))
 
 
-def _number(octets: bytes, length: int, what: str) -> str:
-    halves = [half for octet in octets for half in (octet & 0xF, octet >> 4)][:length]
-    if len(halves) > 1 and halves[-1] == 0xF:  # some modems count the filler
-        halves.pop()
-    if any(half == 0xF for half in halves):
+def _halves(octets: bytes) -> list[int]:
+    return [half for octet in octets for half in (octet & 0xF, octet >> 4)]
+
+
+def _number(kind: int, halves: list[int], what: str) -> str:
+    if _FILLER in halves:
         raise PduError(f"{what} has a filler among its digits")
-    return "".join(_DIGITS[half] for half in halves)
+    digits = "".join(_DIGITS[half] for half in halves)
+    return "+" + digits if digits and _type_of(kind) == _INTERNATIONAL else digits
 
 
 def write_address(address: Address) -> bytes:
@@ -91,42 +114,27 @@ def write_address(address: Address) -> bytes:
         septets = gsm7.encode(address.text)
         length, kind, octets = (len(septets) * 7 + 3) // 4, 0xD0, gsm7.pack(septets)
     else:
-        digits = address.text.removeprefix("+")
-        if not digits or any(digit not in _DIGITS for digit in digits):
-            raise ValueError("a number consists of digits, * and #")
-        halves = [_DIGITS.index(digit) for digit in digits] + [0xF] * (len(digits) % 2)
-        octets = bytes(low | high << 4 for low, high in zip(halves[::2], halves[1::2], strict=True))
-        length, kind = len(digits), 0x91 if address.text.startswith("+") else 0x81
+        kind, octets = _write_number(address.text)
+        length = len(address.text.removeprefix("+"))
     if length > _MOST_SEMI_OCTETS:
         raise ValueError(f"an address has at most {_MOST_SEMI_OCTETS} digits or 11 characters")
     return bytes((length, kind)) + octets
 
 
-def read_timestamp(octets: bytes) -> str:
-    """ISO 8601 of a service centre time stamp (clause 9.2.3.11); "" for one that names no moment, such as all zeros."""
-    halves = [(octet & 0xF, octet >> 4) for octet in octets]
-    quarters = (halves[6][0] & 7) * 10 + halves[6][1]
-    zone = timedelta(minutes=15 * (-quarters if halves[6][0] & 8 else quarters))
-    if any(half > 9 for pair in halves[:6] for half in pair) or halves[6][1] > 9:
-        return ""
-    year, month, day, hour, minute, second = (tens * 10 + ones for tens, ones in halves[:6])
-    century = 1900 if year >= 90 else 2000
-    try:
-        moment = datetime(century + year, month, day, hour, minute, second, tzinfo=timezone(zone))
-    except ValueError:
-        return ""
-    return moment.isoformat()
+def write_centre(number: str) -> bytes:
+    """The service centre's number in front of a TPDU; "" leaves the choice to the SIM. ValueError for no number."""
+    if not number:
+        return b"\0"
+    kind, octets = _write_number(number)
+    if 1 + len(octets) > _MOST_CENTRE_OCTETS:
+        raise ValueError(f"a service centre has at most {_MOST_SEMI_OCTETS} digits")
+    return bytes((1 + len(octets), kind)) + octets
 
 
-def alphabet_of(coding: int) -> Alphabet:
-    """The alphabet of a data coding scheme (TS 23.038 clause 4); reserved ones read as GSM 7 bit, as it demands."""
-    group = coding >> 4
-    if group < 0x8:
-        if coding & 0x20:
-            raise PduError("compressed text")
-        return _GENERAL[(coding >> 2) & 3]
-    if group == 0xE:
-        return "ucs2"
-    if group == 0xF:
-        return "8bit" if coding & 4 else "gsm7"
-    return "gsm7"
+def _write_number(number: str) -> tuple[int, bytes]:
+    digits = number.removeprefix("+")
+    if not digits or any(digit not in _DIGITS for digit in digits):
+        raise ValueError("a number consists of digits, * and #")
+    halves = [_DIGITS.index(digit) for digit in digits] + [_FILLER] * (len(digits) % 2)
+    octets = bytes(low | high << 4 for low, high in zip(halves[::2], halves[1::2], strict=True))
+    return (0x91 if number.startswith("+") else 0x81), octets

@@ -1,14 +1,19 @@
 """Pure: the GSM 7 bit default alphabet, its extension and the national tables (3GPP TS 23.038 clause 6.2.1, annex A).
 
 A text becomes septets (one a byte, 0 to 127), septets are packed into octets least significant bit first
-(clause 6.1.2.1.1). National tables are read, never written: what the default alphabet lacks is sent as UCS-2.
+(clause 6.1.2.1.1). National tables are read, never written: what the default alphabet lacks is sent as UCS-2. Of the
+national tables those of Turkish, Spanish and Portuguese are carried; a character of any other one is U+FFFD.
+A phone may divide an escape sequence over two parts of a long message. The escape is then kept as a stand-in of
+plane 16 (U+10F800 and up) that says by which tables it was written, until `join` completes it.
 """
 
 from __future__ import annotations
 
+import re
 from types import MappingProxyType
 
 ESCAPE = 0x1B
+UNKNOWN = "\ufffd"
 DEFAULT = (
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞ\x1bÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
@@ -48,6 +53,10 @@ LOCKING = MappingProxyType({0: DEFAULT, 1: _locking(_TURKISH_LOCKING), 3: _locki
 SINGLE = MappingProxyType(
     {0: _EXTENSION, 1: _EXTENSION | _TURKISH, 2: _EXTENSION | _SPANISH, 3: _EXTENSION | _PORTUGUESE}
 )
+_NO_TABLE = UNKNOWN * 128
+_NO_EXTENSION = dict.fromkeys(range(128), UNKNOWN)
+_DIVIDED = 0x10F800
+_OPEN = re.compile("([\U0010f800-\U0010f8ff])(.?)", re.DOTALL)
 _SEPTETS = {character: bytes((code,)) for code, character in enumerate(DEFAULT) if code != ESCAPE} | {
     character: bytes((ESCAPE, code)) for code, character in _EXTENSION.items()
 }
@@ -70,10 +79,10 @@ def decode(septets: bytes, *, locking: int = 0, single: int = 0) -> str:
     """The text of `septets` by the national tables `locking` and `single` (0: the default ones).
 
     An escape before a code that the extension lacks shows the main table's character, an escape before an escape a
-    space (clause 6.2.1.1). An escape at the very end stays as U+001B: the next part of a long message may complete
-    it. KeyError for a table that is not known.
+    space (clause 6.2.1.1). A character of a table that is not carried is U+FFFD. An escape at the very end stays as a
+    stand-in: `join` completes it with the next part, or makes it a space.
     """
-    main, extension = LOCKING[locking], SINGLE[single]
+    main, extension = LOCKING.get(locking, _NO_TABLE), SINGLE.get(single, _NO_EXTENSION)
     text, escaped = [], False
     for septet in septets:
         if escaped:
@@ -83,13 +92,18 @@ def decode(septets: bytes, *, locking: int = 0, single: int = 0) -> str:
             escaped = True
         else:
             text.append(main[septet])
-    return "".join(text) + ("\x1b" if escaped else "")
+    return "".join(text) + (chr(_DIVIDED + 16 * min(locking, 15) + min(single, 15)) if escaped else "")
 
 
-def extended(character: str) -> str:
-    """What `character` means after an escape that ended the part before it."""
-    code = DEFAULT.find(character)
-    return _EXTENSION.get(code, character)
+def join(text: str) -> str:
+    """`text` of one or more parts with divided escape sequences completed."""
+    return _OPEN.sub(_completed, text)
+
+
+def _completed(found: re.Match[str]) -> str:
+    locking, single = divmod(ord(found[1]) - _DIVIDED, 16)
+    code = LOCKING.get(locking, _NO_TABLE).find(found[2]) if found[2] else -1
+    return SINGLE.get(single, _NO_EXTENSION).get(code, found[2] or " ")
 
 
 def pack(septets: bytes, *, fill: int = 0) -> bytes:

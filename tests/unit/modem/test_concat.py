@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from edge.modem import gsm7, ucs2
 from edge.modem.concat import Concat, assemble, split
+from edge.modem.userdata import write_user_data
 from tests.unit.modem.test_gsm7 import texts
-from tests.unit.modem.test_ucs2 import no_stand_ins
+from tests.unit.modem.test_ucs2 import any_text
 
 
 @pytest.mark.parametrize(
@@ -40,7 +41,7 @@ def test_the_fewest_parts(text: str, parts: int, unicode: bool) -> None:
     assert [piece.concat for piece in pieces] == wanted
 
 
-@given(st.one_of(texts.map(lambda text: text * 3), no_stand_ins))
+@given(st.one_of(texts.map(lambda text: text * 3), any_text))
 def test_parts_join_to_the_text(text: str) -> None:
     """A split message would lose or repeat characters, or a part would not fit."""
     pieces = split(text, 0)
@@ -49,6 +50,46 @@ def test_parts_join_to_the_text(text: str) -> None:
     for piece in pieces:
         size = math.ceil(ucs2.units(piece.text) * 16 / 7) if piece.unicode else len(gsm7.encode(piece.text))
         assert size <= room
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("a" * 160, 1),
+        ("a" * 304, 2),
+        ("a" * 305, 3),
+        ("a" * 151 + "€" + "a" * 151, 3),  # the escape does not straddle the 152nd septet
+        ("ā" * 70, 1),
+        ("ā" * 132, 2),
+        ("ā" * 133, 3),
+        ("🎉" * 66, 2),
+        ("🎉" * 67, 3),
+    ],
+)
+def test_wide_references_take_an_octet_more(text: str, parts: int) -> None:
+    """A part with a 16-bit reference would not fit its TPDU."""
+    pieces = split(text, 0x12345, wide=True)
+    wanted = [Concat(0x2345, parts, number, wide=True) for number in range(1, parts + 1)] if parts > 1 else [None]
+    assert [piece.concat for piece in pieces] == wanted
+    assert all(write_user_data(piece) for piece in pieces)
+
+
+@pytest.mark.parametrize(
+    ("text", "parts", "unicode", "sent"),
+    [
+        ("Bapak “Ali” – RT 3…", 1, False, 'Bapak "Ali" - RT 3...'),
+        ("a" * 100 + "’", 1, False, "a" * 100 + "'"),
+        ("“ā”", 1, True, "“ā”"),  # it would stay UCS-2: nothing is gained
+        ("…" * 70, 1, True, "…" * 70),  # 210 full stops need a part more
+        ("biasa", 1, False, "biasa"),
+    ],
+)
+def test_typographic_signs_give_way_when_allowed(text: str, parts: int, unicode: bool, sent: str) -> None:
+    """One pasted quote would more than double the price, or a text be changed for nothing."""
+    pieces = split(text, 0, transliterate=True)
+    assert (len(pieces), {piece.unicode for piece in pieces}) == (parts, {unicode})
+    assert "".join(piece.text for piece in pieces) == sent
+    assert "".join(piece.text for piece in split(text, 0)) == text
 
 
 def test_more_than_255_parts_are_refused() -> None:
@@ -62,9 +103,12 @@ def test_more_than_255_parts_are_refused() -> None:
     ("parts", "text"),
     [
         (["abc", "def"], "abcdef"),
-        (["harga 5 \x1b", "e"], "harga 5 €"),  # the escape sequence was divided
-        (["end\x1b"], "end "),
-        (["\x1b", "A"], "A"),
+        ([gsm7.decode(b"harga 5 \x1b"), "e"], "harga 5 €"),  # the escape sequence was divided
+        ([gsm7.decode(b"end\x1b")], "end "),
+        ([gsm7.decode(b"\x1b"), "A"], "A"),
+        ([gsm7.decode(b"\x1b"), ucs2.decode(b"\xd8\x3c"), ucs2.decode(b"\xdf\x89")], "🎉"),
+        (["\x1b", "e"], "\x1be"),  # a control character that was sent as such
+        ([ucs2.decode("\U0010f800e".encode("utf-16-be"))], "\U0010f800e"),
         ([ucs2.decode(b"\xd8\x3c"), ucs2.decode(b"\xdf\x89")], "🎉"),
         ([ucs2.decode(b"\xd8\x3c"), "x"], "\ufffdx"),
         ([], ""),

@@ -1,21 +1,10 @@
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.modem.fields import (
-    Address,
-    PduError,
-    Reader,
-    alphabet_of,
-    read_address,
-    read_timestamp,
-    write_address,
-)
-from tests.unit.modem.deliver import write_timestamp
+from edge.modem.fields import Address, PduError, Reader, read_address, read_centre, write_address, write_centre
 
 
 def address(hexadecimal: str) -> Address:
@@ -28,14 +17,21 @@ def address(hexadecimal: str) -> Address:
         ("0B911346610089F6", Address("+31641600986")),
         ("04815155", Address("1555")),
         ("0381A1F2", Address("1*2")),
+        ("0BA12618214365F7", Address("62811234567")),  # national: no plus
+        ("05C92143F5", Address("12345")),  # of a reserved kind: digits all the same
+        ("0481A1F2", Address("1*2")),  # the filler counted
+        ("0091", Address("")),
         ("0DD0E474D81C0EBB01", Address("diafaan", alphanumeric=True)),
         ("0ED0E474D81C0EBB01", Address("diafaan", alphanumeric=True)),  # seven characters written as eight
-        ("0481A1F2", Address("1*2")),  # the filler counted
-        ("0091", Address("+")),
+        ("0ED04927F1390D5201", Address("INDOSAT", alphanumeric=True)),
+        ("10D0D4327BFD6ECFCB6C", Address("Telkomsel", alphanumeric=True)),
+        ("09D049B7F90D00", Address("Info@", alphanumeric=True)),
+        ("0BD09B72D26D7E03", Address("€Info", alphanumeric=True)),
+        ("02D041", Address("A", alphanumeric=True)),
     ],
 )
 def test_addresses(hexadecimal: str, wanted: Address) -> None:
-    """A reply would go to a wrong number, or to a name."""
+    """A reply would go to a wrong number, or to a name; a name of seven would end in "@"."""
     assert address(hexadecimal) == wanted
 
 
@@ -64,56 +60,39 @@ def test_broken_addresses_are_errors(hexadecimal: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("hexadecimal", "wanted"),
+    ("hexadecimal", "number"),
     [
-        ("20806291731408", "2002-08-26T19:37:41+00:00"),
-        ("62112221034582", "2026-11-22T12:30:54+07:00"),
-        ("6211222103458A", "2026-11-22T12:30:54-07:00"),
-        ("00000000000000", ""),
-        ("62312221034582", ""),
-        ("F2112221034582", ""),
-        ("99309251619580", "1999-03-29T15:16:59+02:00"),
+        ("00", ""),
+        ("07912618010000F0", "+62811000000"),
+        ("0791261801000010", "+628110000001"),
+        ("0581001800F0", "0081000"),
+        ("07FFFFFFFFFFFFFF", ""),  # a SIM without a centre
+        ("0191", ""),
+        ("0A9126180100000000F0FF", "+628110000000000"),  # filled up
     ],
 )
-def test_timestamps(hexadecimal: str, wanted: str) -> None:
-    """A message would get a wrong time, or a strange stamp would cost the message."""
-    assert read_timestamp(bytes.fromhex(hexadecimal)) == wanted
+def test_service_centres(hexadecimal: str, number: str) -> None:
+    """The centre's number could not be restored when the SIM has lost it."""
+    reader = Reader(bytes.fromhex(hexadecimal) + b"\x04")
+    assert read_centre(reader) == number
+    assert reader.left == 1
 
 
-@given(
-    st.datetimes(min_value=datetime(2000, 1, 1), max_value=datetime(2089, 12, 31)),  # noqa: DTZ001 - the zone follows
-    st.integers(-48, 56),
-)
-def test_timestamps_come_back(moment: datetime, quarters: int) -> None:
-    """Time zones, negative ones too, would shift the time."""
-    stamped = moment.replace(microsecond=0, tzinfo=timezone(timedelta(minutes=15 * quarters)))
-    assert read_timestamp(write_timestamp(stamped)) == stamped.isoformat()
+@given(numbers)
+def test_service_centres_come_back(number: str) -> None:
+    """Messages would be given to a wrong centre."""
+    assert read_centre(Reader(write_centre(number))) == number
 
 
-@pytest.mark.parametrize(
-    ("coding", "alphabet"),
-    [
-        (0x00, "gsm7"),
-        (0x04, "8bit"),
-        (0x08, "ucs2"),
-        (0x0C, "gsm7"),
-        (0x10, "gsm7"),
-        (0x18, "ucs2"),
-        (0x48, "ucs2"),
-        (0x80, "gsm7"),
-        (0xC8, "gsm7"),
-        (0xD8, "gsm7"),
-        (0xE0, "ucs2"),
-        (0xF1, "gsm7"),
-        (0xF5, "8bit"),
-    ],
-)
-def test_data_codings(coding: int, alphabet: str) -> None:
-    """Text would be read in a wrong alphabet."""
-    assert alphabet_of(coding) == alphabet
+@pytest.mark.parametrize("hexadecimal", ["", "07", "0791261801", "0C91" + "11" * 11, "0491F12111"])
+def test_broken_service_centres_are_errors(hexadecimal: str) -> None:
+    """A length octet changed by noise would shift all that follows."""
+    with pytest.raises(PduError, match="service centre"):
+        read_centre(Reader(bytes.fromhex(hexadecimal)))
 
 
-def test_compressed_text_is_an_error() -> None:
-    """Compressed bytes would be shown as text."""
-    with pytest.raises(PduError, match="compressed"):
-        alphabet_of(0x20)
+@pytest.mark.parametrize("number", ["Telkomsel", "+", "+6281 1", "1" * 21])
+def test_what_no_service_centre_is_is_refused(number: str) -> None:
+    """A typing error in the configuration would make every message fail at the network."""
+    with pytest.raises(ValueError, match="digits"):
+        write_centre(number)
