@@ -108,6 +108,10 @@ class GsmModem:
         """Change what the line is like, a row of `gsm_line.LINES`."""
         self._line.kind = LINES[line]
 
+    def pace(self, network_s: float) -> None:
+        """Let a send take `network_s` from now on."""
+        self._firmware.network_s = network_s
+
     # --- the village's phones
 
     def deliver(self, sender: str, text: str) -> None:

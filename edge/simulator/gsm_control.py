@@ -4,7 +4,7 @@
     {"do": "state"}   {"do": "sent"}: messages   {"do": "taken"}: each SUBMIT   {"do": "refused"}   {"do": "deleted"}
     {"do": "unplug"}   {"do": "replug"}   {"do": "replug", "link": "/dev/..."}   {"do": "restart"}
     {"do": "line", "kind": "noisy"}   {"do": "hang", "seconds": 60}   {"do": "fault", "name": "silent", "value": true}
-    {"do": "register", "on": false}   {"do": "sim", "in": false}   {"do": "time", "offset_s": 0}
+    {"do": "register", "on": false}   {"do": "sim", "in": false}   {"do": "time", "offset_s": 0}   {"do": "pace", "network_s": 3}
     {"do": "ring", "number": "+628...", "rings": 5}: answered when the call has ended
     {"do": "ussd"}: what was asked   {"do": "ussd", "code": "*888#", "kind": 0, "text": "..."}: what shall be answered
 
@@ -53,6 +53,7 @@ class Control:
             "ring": self._ring,
             "time": self._time,
             "mms": self._mms,
+            "pace": self._pace,
             "ussd": self._ussd,
         }
 
@@ -134,6 +135,10 @@ class Control:
 
     async def _mms(self, order: Order) -> Order:
         self._modem.deliver_mms(str(order["sender"]))
+        return {}
+
+    async def _pace(self, order: Order) -> Order:
+        self._modem.pace(float(order["network_s"]))
         return {}
 
     async def _ussd(self, order: Order) -> Order:
