@@ -105,6 +105,17 @@ def test_only_two_capabilities() -> None:
         assert lines(UNITS[0], key) == ["CAP_NET_ADMIN CAP_NET_RAW"]
 
 
+def test_it_may_use_the_modem_and_reset_it() -> None:
+    """The daemon would find the stick, and be refused the line or the reset that would wake it."""
+    assert lines(UNITS[0], "DevicePolicy") == ["closed"]
+    needed = {"char-ttyUSB rw", "char-ttyACM rw", "char-ttyS rw", "char-ttyAMA rw", "char-usb_device rw"}
+    assert set(lines(UNITS[0], "DeviceAllow")) == needed
+    assert "dialout" in lines(UNITS[0], "SupplementaryGroups")
+    assert "-/run/lock" in lines(UNITS[0], "ReadWritePaths")
+    rules = (ROOT / "systemd" / "60-kampung-edge-modem.rules").read_text()
+    assert f'GROUP="{lines(UNITS[0], "Group")[0]}"' in rules
+
+
 def test_absent_optional_secrets_do_not_keep_the_daemon_from_starting() -> None:
     """A village without a portal or a PIN would have no daemon: LoadCredential= of an absent file fails the start."""
     loaded = {value.partition(":")[0] for value in lines(UNITS[0], "LoadCredential")}
