@@ -123,9 +123,9 @@ class Firmware:
         """Bytes from the other end of the line."""
         if self._deaf:
             return
+        if self._unit.settings.echo:
+            self._line.write(data)
         for character in data.decode("latin-1"):
-            if self._unit.settings.echo:
-                self._line.write(character.encode("latin-1"))
             self._hear_one(character)
 
     def _hear_one(self, character: str) -> None:
