@@ -4,7 +4,8 @@
     {"do": "state"}   {"do": "sent"}: messages   {"do": "taken"}: each SUBMIT   {"do": "refused"}   {"do": "deleted"}
     {"do": "unplug"}   {"do": "replug"}   {"do": "replug", "link": "/dev/..."}   {"do": "restart"}
     {"do": "line", "kind": "noisy"}   {"do": "pace", "network_s": 3}   {"do": "hang", "seconds": 60}
-    {"do": "fault", "name": "silent", "value": true}   {"do": "register", "on": false}   {"do": "sim", "in": false}   {"do": "time", "offset_s": 0}
+    {"do": "fault", "name": "silent", "value": true}
+    {"do": "register", "on": false}   {"do": "sim", "in": false}   {"do": "time", "offset_s": 0}
     {"do": "ring", "number": "+628...", "rings": 5}: answered when the call has ended
     {"do": "ussd"}: what was asked   {"do": "ussd", "code": "*888#", "kind": 0, "text": "..."}: what shall be answered
 
