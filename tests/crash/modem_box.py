@@ -54,11 +54,15 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """What the store says of one message to send: its state, and how often nobody knew how its sending ended."""
+    """What the store says of one message to send.
+
+    `uncertain`: how often nobody knew how its sending ended. `delivered`: what status reports told, None if nothing.
+    """
 
     state: str
     uncertain: int
     error: str
+    delivered: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +98,7 @@ def contents(database: Path) -> Contents:
     with _looking(database) as connection:
         for text, digest in connection.execute("SELECT text, sender_digest FROM inbound"):
             received[SEAL.open(text, f"inbound.text:{digest.hex()}")] += 1
-        rows = connection.execute("SELECT text, number_digest, state, uncertain, error FROM outgoing")
+        rows = connection.execute("SELECT text, number_digest, state, uncertain, error, delivered FROM outgoing")
         for text, digest, *rest in rows:
             plain = SEAL.open(text, f"outgoing.text:{digest.hex()}")
             assert plain not in outgoing, "an order was queued twice"

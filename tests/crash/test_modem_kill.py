@@ -1,11 +1,11 @@
 """The modem's part killed by SIGKILL at every named point and at random moments, while it sends and receives.
 
-Every SMS has a text of its own, so that each can be counted at both ends. *Lost* in: a text that the network gave to
-the modem and the store does not hold; lost out: a promised text that the network never took, unless two cuts hit its
-sending, when the store keeps it for people as uncertain (these are counted apart). *Twice* in: a text with
-two rows in the store. Twice out: a whole message that the network took more often than once, or a part of one; each
-such twin must be covered by the message's own count of uncertain sendings. The modem, its SIM and its network live in
-the test's process and survive every kill.
+Every part of every SMS has its number in its text, so that each can be counted at both ends. *Lost* in: a text that
+the network gave to the modem and the store does not hold; lost out: a promised text that the network never took, unless
+two cuts hit its sending, when the store keeps it for people as uncertain (these are counted apart). *Twice* in: a text
+with two rows in the store. Twice out: a message of which the network took some part more often than once; each such
+twin must be covered by the message's own count of uncertain sendings. The modem, its SIM and its network live in the
+test's process and survive every kill.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import re
 import signal
 import sys
 from collections import Counter
@@ -29,12 +30,12 @@ from edge.step import POINTS
 from tests.crash.modem_box import Contents, Order, contents, unsettled
 
 SEED = 20261122
-CITIZEN, OFFICER = "+6281234567001", "+6281234567002"
+CITIZEN = "+6281234567001"
 OURS = tuple(point for point in POINTS if point.startswith(("sms.part.", "sms.report.", "sms.send.", "sms.uncertain.")))
-PADDING = {
-    "single": "",
-    "long": " Yth. Bapak/Ibu {RT 03}: surat sudah selesai." * 7,
-    "emoji": " Terima kasih 🎉 sampai jumpa 🙏" * 5,
+SHAPES = {
+    "single": "{}",
+    "long": "{} {{RT 03}}: surat sudah selesai. " * 9,
+    "emoji": "{} selesai 🎉 " * 8,
 }
 
 
@@ -52,15 +53,16 @@ class Trial:
         """Let the office want to send one more message."""
         number = len(self.told) + 1
         kind: Kind = "notification" if number % 3 == 0 else "reply"
-        order = Order(number, kind, CITIZEN, f"keluar {number:04d}{PADDING[shape]}")
+        text = SHAPES[shape].format(*[f"keluar {number:04d}"] * 9)
+        order = Order(number, kind, f"+62812{number:08d}", text)
         self.told.append(order)
         return order
 
     def deliver(self, shape: str) -> None:
         """Let a citizen send one more message."""
-        text = f"masuk {len(self.given) + 1:04d}{PADDING[shape]}"
-        self.given.append(text)
-        self.modem.deliver(OFFICER, text)
+        name = f"masuk {len(self.given) + 1:04d}"
+        self.given.append(SHAPES[shape].format(*[name] * 9))
+        self.modem.deliver(CITIZEN, self.given[-1])
 
     @asynccontextmanager
     async def life(self, *, kill_at: str = "") -> AsyncIterator[Life]:
@@ -100,26 +102,32 @@ class Trial:
         store = self.store
         received, wanted = store.received, Counter(self.given)
         assert received == wanted, f"lost {wanted - received}, twice or wrong {received - wanted}"
-        sent = Counter(sms.text for sms in self.modem.sent)
-        texts = {order.text for order in self.told}
-        left = {text for text in texts - set(sent) if store.outgoing[text].uncertain > 1}
-        assert not texts - set(sent) - left, f"promised and never sent: {texts - set(sent) - left}"
-        assert not set(sent) - texts, f"sent and never ordered: {set(sent) - texts}"
-        twins = {text: taken - 1 for text, taken in self._taken().items() if taken > 1}
-        uncounted = {text: (twin, store.outgoing[text]) for text, twin in twins.items()}
-        uncounted = {text: found for text, found in uncounted.items() if found[0] > found[1].uncertain}
-        assert not uncounted, f"sent twice and not counted as uncertain: {uncounted}"
+        sent = {sms.text for sms in self.modem.sent}
+        texts = {order.text: order.number for order in self.told}
+        left = {text for text in texts.keys() - sent if store.outgoing[text].uncertain > 1}
+        assert not texts.keys() - sent - left, f"promised and never sent: {texts.keys() - sent - left}"
+        assert not sent - texts.keys(), f"sent and never ordered: {sent - texts.keys()}"
+        taken = self._taken()
+        counts = {text: store.outgoing[text].uncertain for text in texts}
+        uncounted = {text: taken[texts[text]] for text in sent if taken[texts[text]] > 1 + counts[text]}
+        assert not uncounted, f"taken more often than once and not counted as uncertain: {uncounted}"
+        twins = sum(taken[number] - 1 for number in texts.values() if taken[number])
         return (
-            f"{len(texts)} sent, {len(wanted)} received: 0 lost, 0 received twice, {sum(twins.values())} sent twice, "
+            f"{len(texts)} sent, {len(wanted)} received: 0 lost, 0 received twice, {twins} sent twice, "
             f"{store.uncertain} counted as uncertain, {len(left)} left to people after two cuts"
         )
 
-    def _taken(self) -> Counter[str]:
-        """How often the network took each message, by the part that it took most often."""
-        taken = Counter[str]()
-        for sms in self.modem.sent:
-            taken[sms.text] += max(Counter(sms.raw).values())
-        return taken
+    def _taken(self) -> Counter[int]:
+        """How often the network took each order: as often as it took the part that it took most often."""
+        parts = Counter[tuple[int, int]]()
+        for taken in self.modem.taken:
+            number = re.search(r"keluar (\d{4})", taken.submitted.text)
+            assert number, f"the network took a part that nobody ordered: {taken.submitted.text}"
+            parts[int(number[1]), taken.submitted.place[2] if taken.submitted.place else 1] += 1
+        most = Counter[int]()
+        for (order, _), times in parts.items():
+            most[order] = max(most[order], times)
+        return most
 
 
 @dataclass
@@ -189,7 +197,9 @@ async def test_killed_at_every_point(tmp_path: Path) -> None:
         async with free:
             await kill_at(tmp_path / str(number), point)
 
-    await asyncio.gather(*(one(number, point) for number, point in enumerate(points)))
+    async with asyncio.TaskGroup() as group:
+        for number, point in enumerate(points):
+            group.create_task(one(number, point))
 
 
 async def kill_at_random(directory: Path, kills: int) -> str:
