@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from edge.modem.pdu import Deliver, StatusReport
 
-REGISTERED = frozenset({1, 5})
+REGISTERED = frozenset({1, 5, 6, 7, 9, 10})
 SEARCHING, DENIED = 2, 3
 
 

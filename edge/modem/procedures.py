@@ -1,30 +1,25 @@
-"""Pure: what is asked of a modem, each as a generator of steps (3GPP TS 27.005 and TS 27.007).
+"""Pure: how a conversation with a modem is written down (3GPP TS 27.005 and TS 27.007 are what it is about).
 
-A procedure yields a `Command` and is sent its `Answer`, or yields a `Pause` or `ESCAPE`; the session performs them.
-So a procedure reads from top to bottom like the script of a conversation, and knows no clock and no line.
+A procedure is a generator: it yields a `Command` and is sent its `Answer`, or yields a `Pause` or an `Escape`; the
+session performs them. So it reads from top to bottom like the script of a conversation, and knows no clock and no line.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
-from edge.modem import errors
-from edge.modem.at import Answer, Command
+from edge.modem.at import TIMED_OUT, Answer, Command
+from edge.modem.models import GENERIC, Model
 from edge.modem.outcomes import DENIED, REGISTERED, SEARCHING, Network
 
 __all__ = ["DENIED", "REGISTERED", "SEARCHING", "Network", "Pin"]
 
 _T = TypeVar("_T")
-_ATTEMPTS_BY_SPEC = 3
-_SIM_WAITS = 20
 _GREETINGS = 3
-_QUICK_S = 3.0
-_STORAGES = ("SM", "ME", "MT")
-_HEADER = re.compile(r"\+CMG[LR]: ?")
-_HEX = re.compile(r"(?:[0-9A-Fa-f]{2})+")
+_GREETING_S = 1.0
+_NOT_SUPPORTED = frozenset({3, 4, 50, 100})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +39,11 @@ Procedure = Generator[Step, Answer, _T]
 
 
 class Silent(Exception):
-    """The modem did not answer in time."""
+    """The modem did not answer in time. `dispensable` is a command that is left out from now on."""
+
+    def __init__(self, command: str, *, dispensable: bool = False) -> None:
+        super().__init__(command)
+        self.dispensable = dispensable
 
 
 class Refused(Exception):
@@ -52,7 +51,11 @@ class Refused(Exception):
 
 
 class SimFault(Exception):
-    """The SIM needs a person; the text says what for."""
+    """The SIM needs a person; the text says what for. `curable`: a reset of the modem may help as well."""
+
+    def __init__(self, text: str, *, curable: bool = False) -> None:
+        super().__init__(text)
+        self.curable = curable
 
 
 class Pin:
@@ -63,30 +66,28 @@ class Pin:
         self.spent = False
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A message as the modem stores it; `length` is the octets it announced for the TPDU."""
+@dataclass(slots=True)
+class Ways:
+    """How this modem is talked to: what was configured, what it turned out to be able to, what it never answers.
 
-    index: int
-    pdu: str
-    length: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class PartSent:
-    """How one part's sending ended; `certain` is False when the network may or may not have taken it.
-
-    `withheld` is a prompt that was left by ESC: the payload was not to leave, or did not reach the modem as it was.
+    `timeout` (seconds) is for what may take long, `quick` for a cheap question. `keeps_link` is the best value that
+    AT+CMMS takes, 0 for none. `reports_apart`: status reports lie in the storage "SR". `capacity` 0 is unknown.
     """
 
-    sent: bool
-    certain: bool
-    reference: int | None = None
-    error: str = ""
-    permanent: bool = False
-    silent: bool = False
-    code: int | None = None
-    withheld: bool = False
+    timeout: float = 10.0
+    reports: bool = True
+    model: Model = GENERIC
+    storage: str = "SM"
+    capacity: int = 0
+    indications: str = "2,1,0,1,0"
+    reports_apart: bool = False
+    keeps_link: int = 0
+    avoid: set[str] = field(default_factory=set)
+
+    @property
+    def quick(self) -> float:
+        """The longest that a cheap answer takes: sooner a hang is noticed sooner."""
+        return min(self.timeout, self.model.slow_s)
 
 
 def ask(line: str, timeout: float, prefix: str = "", *, needed: bool = False) -> Procedure[Answer]:
@@ -105,173 +106,26 @@ def must(line: str, timeout: float, prefix: str = "", *, needed: bool = False) -
     return answer
 
 
-def greet() -> Procedure[None]:
-    """Find a modem at the other end, whatever state it was left in; `Silent` when there is none."""
-    for _ in range(_GREETINGS):
+def wish(ways: Ways, line: str, prefix: str = "") -> Procedure[Answer]:
+    """A command that is as well left out: one that is unknown to the modem, or never answered, is not given again."""
+    if line in ways.avoid:
+        return Answer(Command(line, 0.0, prefix), (), "ERROR")
+    answer = yield Command(line, ways.quick, prefix)
+    if answer.timed_out:
+        if answer.final == TIMED_OUT:
+            ways.avoid.add(line)
+        raise Silent(line.partition("=")[0], dispensable=True)
+    code = answer.code("CME")
+    if answer.final == "ERROR" or code in _NOT_SUPPORTED:
+        ways.avoid.add(line)
+    return answer
+
+
+def greet(patience: float = _GREETINGS * _GREETING_S) -> Procedure[None]:
+    """Find a modem at the other end, whatever state it was left in; `Silent` when there is none for `patience` s."""
+    for _ in range(max(_GREETINGS, round(patience / _GREETING_S))):
         yield Escape()
-        answer = yield Command("AT", 1.0)
+        answer = yield Command("AT", _GREETING_S)
         if not answer.timed_out:
             return
     raise Silent("AT")
-
-
-def unlock(pin: Pin, timeout: float) -> Procedure[None]:
-    """Wait for the SIM and unlock it; `SimFault` where a person must act. A PIN is never tried twice."""
-    if (yield from _sim_state(timeout)) == "READY":
-        return
-    yield from _check_attempts(pin, timeout)
-    pin.spent = True
-    answer = yield from ask(f'AT+CPIN="{pin.code}"', timeout)
-    if not answer.ok:
-        raise SimFault("the SIM refused the PIN of credential sim-pin; it is not tried again")
-    if (yield from _sim_state(timeout)) != "READY":
-        raise SimFault("the SIM still asks for a PIN")
-    pin.spent = False
-
-
-def _sim_state(timeout: float) -> Procedure[str]:
-    for _ in range(_SIM_WAITS):
-        answer = yield from ask("AT+CPIN?", timeout, "+CPIN:", needed=True)
-        code = answer.code("CME")
-        if code is not None and code in errors.SIM_FAULTS and code != errors.SIM_PIN_REQUIRED:
-            raise SimFault(errors.SIM_FAULTS[code])
-        state = "SIM PIN" if code == errors.SIM_PIN_REQUIRED else answer.fields()
-        if state in ("READY", "SIM PIN"):
-            return state
-        if answer.ok:
-            raise SimFault(f"the SIM asks for {state[:20]}")
-        yield Pause(1.0)
-    raise SimFault("the SIM does not become ready")
-
-
-def _check_attempts(pin: Pin, timeout: float) -> Procedure[None]:
-    """A process started anew does not know that the PIN was refused before; the SIM does (+CPINR, clause 8.65)."""
-    if not pin.code:
-        raise SimFault("the SIM asks for a PIN and credential sim-pin is missing")
-    if not re.fullmatch("[0-9]{4,8}", pin.code):
-        raise SimFault("credential sim-pin is not 4 to 8 digits")
-    if pin.spent:
-        raise SimFault("the PIN of credential sim-pin was refused; it is not tried again")
-    answer = yield from ask('AT+CPINR="SIM PIN"', timeout, "+CPINR:")
-    left = re.search(r",(\d+)", answer.fields())
-    if left and int(left[1]) < _ATTEMPTS_BY_SPEC:
-        raise SimFault(f"only {left[1]} PIN attempts are left: correct credential sim-pin, unlock the SIM in a phone")
-
-
-def choose_storage(timeout: float) -> Procedure[str]:
-    """Point all three storages at the same place, as reading, writing and receiving may differ (+CPMS)."""
-    answer = yield from ask("AT+CPMS=?", timeout, "+CPMS:")
-    groups = [set(re.findall(r'"(\w+)"', group)) for group in re.findall(r"\(([^)]*)\)", answer.fields())][:3]
-    common = set.intersection(*groups) if groups else {"SM"}
-    storage = next((name for name in _STORAGES if name in common), "SM")
-    places = ",".join([f'"{storage}"'] * (len(groups) or 3))
-    yield from must(f"AT+CPMS={places}", timeout, "+CPMS:")
-    return storage
-
-
-def choose_indications(timeout: float) -> Procedure[str]:
-    """The best +CNMI this modem can: stored messages announced, status reports brought at once."""
-    answer = yield from ask("AT+CNMI=?", timeout, "+CNMI:")
-    groups = [_numbers(group) for group in re.findall(r"\(([^)]*)\)", answer.fields())]
-    wanted: tuple[tuple[int, ...], ...] = ((2, 1, 3), (1,), (0,), (1, 2, 0), (0, 1))
-    if len(groups) < len(wanted):
-        return "2,1,0,1,0"
-    return ",".join(
-        str(next((value for value in best if value in group), 0)) for best, group in zip(wanted, groups, strict=False)
-    )
-
-
-def _numbers(group: str) -> set[int]:
-    found: set[int] = set()
-    for first, last in re.findall(r"(\d{1,2})(?:-(\d{1,2}))?", group):
-        found.update(range(int(first), int(last or first) + 1))
-    return found
-
-
-def assert_mode(indications: str, timeout: float) -> Procedure[None]:
-    """The settings a modem loses when it resets itself; asserted again at every survey."""
-    yield from ask("ATE0", min(timeout, _QUICK_S))
-    yield from ask("AT+CMEE=1", timeout)
-    yield from must("AT+CMGF=0", timeout)
-    answer = yield from ask(f"AT+CNMI={indications}", timeout)
-    if not answer.ok:
-        yield from ask("AT+CNMI=1,1", timeout)
-    yield from ask("AT+CREG=1", timeout)
-
-
-def survey(timeout: float) -> Procedure[Network]:
-    """Registration (+CREG), operator (+COPS) and signal strength (+CSQ)."""
-    creg = yield from ask("AT+CREG?", timeout, "+CREG:", needed=True)
-    cops = yield from ask("AT+COPS?", timeout, "+COPS:", needed=True)
-    csq = yield from ask("AT+CSQ", timeout, "+CSQ:", needed=True)
-    state = re.match(r"\d+, ?(\d+)", creg.fields())
-    operator = re.search(r'"([^"]{1,32})"', cops.fields())
-    strength = re.match(r"(\d+)", csq.fields())
-    rssi = int(strength[1]) if strength else 99
-    return Network(
-        int(state[1]) if state else 0, operator[1] if operator else "", round(rssi * 100 / 31) if rssi <= 31 else None
-    )
-
-
-def list_all(timeout: float) -> Procedure[tuple[list[Listed], bool]]:
-    """Every stored message, and whether each line of the answer made sense (+CMGL=4)."""
-    answer = yield from must("AT+CMGL=4", timeout, "+CMGL:")
-    return _pair(answer, "+CMGL:")
-
-
-def read(index: int, timeout: float) -> Procedure[Listed | None]:
-    """The message at `index`, None where there is none (+CMGR)."""
-    answer = yield from ask(f"AT+CMGR={index}", timeout, "+CMGR:")
-    found, _ = _pair(answer, "+CMGR:", index)
-    return found[0] if found else None
-
-
-def _pair(answer: Answer, prefix: str, index: int | None = None) -> tuple[list[Listed], bool]:
-    found: list[Listed] = []
-    header: str | None = None
-    whole = True
-    for line in answer.lines:
-        if line.startswith(prefix):
-            whole = whole and header is None
-            header = line
-        elif header is not None and _HEX.fullmatch(line):
-            numbers = re.findall(r"\d+", _HEADER.sub("", re.sub(r'"[^"]*"', "", header)))
-            place = index if index is not None else int(numbers[0]) if numbers else None
-            if place is not None:
-                found.append(Listed(place, line.upper(), int(numbers[-1]) if len(numbers) > 1 else None))
-            header = None
-        else:
-            whole = False
-    return found, whole and header is None
-
-
-def delete(index: int, timeout: float) -> Procedure[bool]:
-    """Whether nothing is at `index` any more (+CMGD); "invalid index" is as good."""
-    answer = yield from ask(f"AT+CMGD={index}", timeout)
-    return answer.ok or answer.code("CMS") == 321
-
-
-def send_part(
-    pdu: str, length: int, timeout: float, network_timeout: float, *, held: bool = False, proof: bool = False
-) -> Procedure[PartSent]:
-    """Give one SUBMIT to the network (+CMGS); never raises, since after the payload silence is an answer too."""
-    answer = yield Command(
-        f"AT+CMGS={length}",
-        timeout,
-        prefix="+CMGS:",
-        payload=pdu,
-        payload_timeout=network_timeout,
-        held=held,
-        proof=proof,
-    )
-    reference = re.match(r"(\d{1,3})\b", answer.fields())
-    if answer.ok or (answer.timed_out and reference):
-        return PartSent(True, True, int(reference[1]) if reference else None, silent=answer.timed_out)
-    if answer.timed_out:
-        what = "no answer after the message was given" if answer.payload_given else "no prompt"
-        return PartSent(False, not answer.payload_given, error=what, silent=True)
-    if answer.cancelled:
-        return PartSent(False, True, error="the prompt was left", withheld=True)
-    code = answer.code("CMS")
-    error = errors.describe(code) if code is not None else answer.final[:60]
-    return PartSent(False, True, error=error, permanent=errors.is_permanent(code), code=code)

@@ -11,10 +11,16 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from edge.modem.outcomes import SendEnded
+from edge.modem import messages
+from edge.modem.messages import PartSent
+from edge.modem.outcomes import Event, PartTaken, SendEnded
+from edge.modem.performer import Performer
+from edge.modem.procedures import Procedure, Silent, Ways, ask
 
 MOST_GARBLED = 400
 """A long PDU crosses a line that spoils every hundredth byte, there and back, about once in 400 attempts."""
+
+_ECHOLESS = 3
 
 
 @dataclass(slots=True)
@@ -45,47 +51,125 @@ class Sending:
         """The next part's payload need not be held."""
         return self.released >= self.sequence
 
-    def ended(
+
+class Sends:
+    """The queue and how its messages are given; `events` gets what becomes of them."""
+
+    def __init__(self, ways: Ways, performer: Performer, events: deque[Event], *, send_timeout: float) -> None:
+        self._ways, self._performer, self._events, self._timeout = ways, performer, events, send_timeout
+        self._queue: deque[Sending] = deque()
+        self._given: Sending | None = None
+        self._echoless = 0
+        self.echo_on = False
+
+    # --- the queue
+
+    def add(self, message_id: int, parts: Sequence[tuple[str, int]], *, held: bool, keep_link: bool) -> Sending:
+        """Queue a message; `ValueError` when it has no part or its id is queued already: both are the caller's bugs."""
+        if not parts or self._find(message_id) is not None:
+            raise ValueError(f"message {message_id} has no parts or is being sent already")
+        sending = Sending(message_id, tuple(parts), keep_link, 0 if held else len(parts))
+        self._queue.append(sending)
+        return sending
+
+    def proceed(self, message_id: int, sequence: int, now: float) -> None:
+        """Part `sequence` may leave."""
+        sending = self._find(message_id)
+        if sending is None:
+            return
+        sending.released = max(sending.released, sequence)
+        if self._given is sending and sending.may_leave:
+            self._performer.channel.proceed(now)
+        sending.stalled = sending.stalled and not sending.may_leave
+
+    def cancel(self, message_id: int, now: float) -> None:
+        """No further part may leave."""
+        sending = self._find(message_id)
+        if sending is None:
+            return
+        sending.cancelled = True
+        if self._given is sending:
+            self._performer.channel.cancel(now)
+        else:
+            self._end(sending, error="cancelled")
+
+    def first(self) -> Sending | None:
+        """The message whose part goes to the modem next; one that waits for the shell lets others by."""
+        return next((sending for sending in self._queue if not sending.stalled), None)
+
+    def lose(self, error: str) -> None:
+        """The modem is gone: every message ends, the one whose payload has left in uncertainty."""
+        for sending in tuple(self._queue):
+            given = self._given is sending and self._performer.channel.payload_given
+            self._end(sending, certain=not given, error=error)
+        self._given = None
+
+    def _find(self, message_id: int) -> Sending | None:
+        return next((sending for sending in self._queue if sending.id == message_id), None)
+
+    # --- giving
+
+    def give(self, sending: Sending) -> Procedure[int | None]:
+        """Give the next part of `sending` to the network; the number of the +CMS error, if there was one."""
+        proof = self._performer.trust.noisy and self._echoless < _ECHOLESS
+        if proof and not self.echo_on:
+            yield from ask("ATE1", self._ways.quick)
+            self.echo_on = True
+        if self._ways.keeps_link == 1 and (sending.keep_link or len(sending.parts) > 1):
+            yield from ask("AT+CMMS=1", self._ways.quick)
+        if sending not in self._queue:
+            return None  # cancelled meanwhile
+        pdu, length = sending.parts[sending.taken]
+        rubbish, self._given = self._performer.channel.rubbish, sending
+        part = yield from messages.send_part(
+            pdu, length, self._ways.timeout, self._timeout, held=not sending.may_leave, proof=proof
+        )
+        self._given = None
+        if proof and part.withheld and sending.may_leave:
+            self._note_echo(differed=self._performer.channel.rubbish != rubbish)
+        self._note(sending, part)
+        if part.silent:
+            raise Silent("AT+CMGS")
+        return part.code
+
+    def _note_echo(self, *, differed: bool) -> None:
+        """A modem that never echoes a payload must do without that proof."""
+        self._echoless = 0 if differed else self._echoless + 1
+        self.echo_on = self.echo_on and differed
+
+    def _note(self, sending: Sending, part: PartSent) -> None:
+        noisy = self._performer.trust.noisy
+        if part.withheld and not sending.cancelled:
+            sending.stalled = not sending.may_leave
+            sending.garbled += sending.may_leave
+            if sending.garbled > MOST_GARBLED:
+                self._end(sending, error="the line spoils every message")
+        elif part.sent:
+            self._note_taken(sending, None if noisy else part.reference)
+        else:
+            permanent = part.permanent and not noisy
+            error = "cancelled" if part.withheld else part.error
+            self._end(sending, certain=part.certain, error=error, permanent=permanent, code=part.code)
+
+    def _note_taken(self, sending: Sending, reference: int | None) -> None:
+        sending.taken += 1
+        if reference is not None:
+            sending.references.append(reference)
+        self._events.append(PartTaken(sending.id, sending.taken, reference))
+        if sending.taken == len(sending.parts):
+            self._end(sending, sent=True)
+        elif sending.cancelled:
+            self._end(sending, error="cancelled")
+
+    def _end(
         self,
+        sending: Sending,
         *,
         sent: bool = False,
         certain: bool = True,
         error: str = "",
         permanent: bool = False,
         code: int | None = None,
-    ) -> SendEnded:
-        """The event that ends this message."""
-        return SendEnded(self.id, sent, certain, tuple(self.references), error, permanent, code)
-
-
-class Sends:
-    """The queue; a message stays in it until it is `drop`ped with its end."""
-
-    def __init__(self) -> None:
-        self._queue: deque[Sending] = deque()
-
-    def add(self, message_id: int, parts: Sequence[tuple[str, int]], *, held: bool, keep_link: bool) -> Sending:
-        """Queue a message; `ValueError` when it has no part or its id is queued already: both are the caller's bugs."""
-        if not parts or self.find(message_id) is not None:
-            raise ValueError(f"message {message_id} has no parts or is being sent already")
-        sending = Sending(message_id, tuple(parts), keep_link, 0 if held else len(parts))
-        self._queue.append(sending)
-        return sending
-
-    def find(self, message_id: int) -> Sending | None:
-        """The queued message of that id."""
-        return next((sending for sending in self._queue if sending.id == message_id), None)
-
-    def first(self) -> Sending | None:
-        """The message whose part goes to the modem next; one that waits for the shell lets others by."""
-        return next((sending for sending in self._queue if not sending.stalled), None)
-
-    def drop(self, sending: Sending) -> None:
-        """Its end has been told."""
+    ) -> None:
         self._queue.remove(sending)
-
-    def clear(self) -> list[Sending]:
-        """Take out everything that waits."""
-        rest = list(self._queue)
-        self._queue.clear()
-        return rest
+        self._events.append(SendEnded(sending.id, sent, certain, tuple(sending.references), error, permanent, code))

@@ -1,22 +1,22 @@
 """Pure: a modem's session: initialise, list, read, send, recover.
 
-Bytes and moments go in, bytes and events come out, as with the channel below it. One procedure runs at a time; the
-session chooses the next by need: reading, then deleting what the shell has made durable, then sending, then surveying.
-A message is announced once (`Arrived`) and stays on the SIM until `delete`; a deletion that fails is tried again, but
-only after a new listing shows the same message at the same place. A silent modem is greeted anew and initialised
-again; when that fails the session is `Lost` and the shell reopens the port.
+Bytes and moments go in, bytes and events come out, as with the channel below it. One procedure runs at a time
+(`performer`); the session chooses the next by need: reading, then deleting what the shell has made durable, then
+sending, then the errands of `errands`. What lies on the SIM is kept in `inbox`, what waits to be sent in `sends`, and
+how far the line may be believed in `trust`. A silent modem is greeted anew and initialised again; when that fails the
+session is `Lost` and the shell climbs its ladder.
 """
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from edge.modem import initialise, messages, notices
 from edge.modem import pdu as tpdu
-from edge.modem import procedures
-from edge.modem.at import Answer, Channel, Command, Unsolicited
+from edge.modem.at import Unsolicited
+from edge.modem.errands import SURVEY_S, Errands
+from edge.modem.inbox import Inbox
 from edge.modem.ladder import Rung
 from edge.modem.outcomes import (
     Arrived,
@@ -24,36 +24,30 @@ from edge.modem.outcomes import (
     DeleteFailed,
     Event,
     Lost,
-    PartTaken,
     Queried,
     Ready,
     SimFaulted,
-    Surveyed,
+    StorageSeen,
 )
-from edge.modem.procedures import Escape, Listed, PartSent, Pause, Pin, Procedure, Refused, Silent, SimFault, Step
-from edge.modem.sends import MOST_GARBLED, Sending, Sends
+from edge.modem.performer import Performer, Trouble
+from edge.modem.procedures import Pin, Procedure, Silent, SimFault, Ways, greet
+from edge.modem.sends import Sending, Sends
 
-SURVEY_S = 15.0
-SURVEY_UNREGISTERED_S = 3.0
 SIM_RETRY_S = 15.0
-LIST_AGAIN_S = 2.0
-DELETE_AGAIN_S = 3.0
 _ATTEMPTS = 3
-_STORED = re.compile(r'\+CMTI: ?"(\w+)", ?(\d{1,5})$')
-_REGISTRATION = re.compile(r"\+CREG: ?(\d)")
-
-
-_PAUSED = Answer(Command("", 0), (), "OK")
-
-
-@dataclass(slots=True)
-class _Held:
-    pdu: str
-    committed: bool = False
+_SIM_ATTEMPTS = 4
+_READINGS_BETWEEN_SENDS = 4
+_NO_CENTRE = 330
 
 
 class Session:
-    """One opening of one modem's port. Times are seconds, in `now`'s scale."""
+    """One opening of one modem's port. Times are seconds, in `now`'s scale.
+
+    `command_timeout` is for what may take long, `send_timeout` for a message in the network. `smsc` is the service
+    centre that the SIM shall have; `remembered_smsc` one that it had, written back only where it has none. `reset` is
+    a rung ("cfun" or "model-reset") to perform after greeting. `patience` is how long a silent modem is greeted, every
+    second, before the session is `Lost`.
+    """
 
     def __init__(
         self,
@@ -62,7 +56,9 @@ class Session:
         command_timeout: float = 10.0,
         send_timeout: float = 60.0,
         list_every: float = 60.0,
+        survey_every: float = SURVEY_S,
         smsc: str = "",
+        remembered_smsc: str = "",
         reports: bool = True,
         balance_ussd: str = "",
         reject_calls: bool = True,
@@ -71,26 +67,29 @@ class Session:
         now: float,
     ) -> None:
         self._pin = pin
-        self._timeout, self._send_timeout, self._list_every = command_timeout, send_timeout, list_every
-        self._smsc, self._reports, self._balance_ussd = smsc, reports, balance_ussd
-        self._reject_calls, self._reset, self._patience = reject_calls, reset, patience
-        self._channel = Channel()
+        self._reset, self._patience = reset, patience
+        self._now = self._begin_at = now
+        self._performer = Performer()
+        self._ways = Ways(timeout=command_timeout, reports=reports)
         self._events: deque[Event] = deque()
-        self._procedure: Procedure[None] | None = None
-        self._pause_until: float | None = None
+        self._inbox = Inbox(list_every=list_every, now=now)
+        self._sends = Sends(self._ways, self._performer, self._events, send_timeout=send_timeout)
+        self._errands = Errands(
+            self._ways,
+            self._performer.trust,
+            self._events,
+            smsc=smsc,
+            remembered_smsc=remembered_smsc,
+            balance_ussd=balance_ussd,
+            reject_calls=reject_calls,
+            survey_every=survey_every,
+            now=now,
+        )
         self._ready = self._lost = False
-        self._attempts = 0
-        self._begin_at = now
-        self._list_at = self._survey_at = now
-        self._storage, self._indications = "SM", "2,1,0,1,0"
-        self._reads: deque[int] = deque()
-        self._deletes: deque[int] = deque()
-        self._sends = Sends()
-        self._given: Sending | None = None
-        self._queries: deque[tuple[int, Command]] = deque()
-        self._held: dict[int, _Held] = {}
-        self._suspect: dict[int, str] = {}
-        self._now = now
+        self._sim_attempts = 0
+        self._read_since_send = 0
+        self._echoes: int | None = None
+        self._storage_seen: StorageSeen | None = None
         self._choose()
 
     # --- what the shell feeds and drains
@@ -98,29 +97,28 @@ class Session:
     def receive(self, data: bytes, now: float) -> None:
         """Take bytes from the line."""
         self._now = now
-        self._channel.receive(data, now)
-        self._turn()
+        self._performer.receive(data, now)
+        self._choose()
 
     def handle_timer(self, now: float) -> None:
         """Do what is due at `now`; harmless when nothing is."""
         self._now = now
-        self._channel.handle_timer(now)
-        if self._pause_until is not None and now >= self._pause_until:
-            self._pause_until = None
-            self._advance(_PAUSED)
-        self._turn()
+        self._performer.handle_timer(now)
+        self._choose()
 
     def get_timer(self) -> float | None:
         """When `handle_timer` is due next, None once lost."""
         if self._lost:
             return None
-        if self._procedure is not None:
-            return self._pause_until if self._pause_until is not None else self._channel.get_timer()
-        return min(self._list_at, self._survey_at) if self._ready else self._begin_at
+        if self._performer.busy:
+            return self._performer.get_timer()
+        if not self._ready:
+            return self._begin_at
+        return min(self._inbox.list_at, self._errands.due())
 
     def to_send(self) -> bytes:
         """Bytes for the line, each given out once."""
-        return self._channel.to_send()
+        return self._performer.channel.to_send()
 
     def next_event(self) -> Event | None:
         """The oldest event not yet taken."""
@@ -144,10 +142,9 @@ class Session:
         an id that is being sent already.
         """
         self._now = now
-        sending = self._sends.add(message_id, parts, held=held, keep_link=keep_link)
+        self._sends.add(message_id, parts, held=held, keep_link=keep_link)
         if self._lost:
-            self._sends.drop(sending)
-            self._events.append(sending.ended(error="the modem was lost before the message was given"))
+            self._sends.lose("the modem was lost before the message was given")
         else:
             self._choose()
 
@@ -157,13 +154,7 @@ class Session:
         Without effect on a message that has ended.
         """
         self._now = now
-        sending = self._sends.find(message_id)
-        if sending is None:
-            return
-        sending.released = max(sending.released, sequence)
-        if self._given is sending and sending.may_leave:
-            self._channel.proceed(now)
-        sending.stalled = sending.stalled and not sending.may_leave
+        self._sends.proceed(message_id, sequence, now)
         self._choose()
 
     def cancel(self, message_id: int, now: float) -> None:
@@ -172,280 +163,210 @@ class Session:
         A part whose payload has left is waited for, and the message ends after it.
         """
         self._now = now
-        sending = self._sends.find(message_id)
-        if sending is None:
-            return
-        sending.cancelled = True
-        if self._given is sending:
-            self._channel.cancel(now)
-        else:
-            self._end_send(sending, error="cancelled")
-        self._turn()
+        self._sends.cancel(message_id, now)
+        self._choose()
+
+    def delete(self, index: int, now: float) -> None:
+        """The message at `index` is durable: take it off the SIM."""
+        self._now = now
+        self._inbox.commit(index)
+        self._choose()
+
+    def release(self, index: int) -> None:
+        """The message at `index` could not be made durable: leave it, and announce it again at the next listing."""
+        self._inbox.release(index, self._now)
 
     def query(self, token: int, line: str, now: float, *, timeout: float = 30.0) -> None:
         """A person's own AT line, after everything else; ends with `Queried` of the same `token`."""
         self._now = now
         if self._lost:
             self._events.append(Queried(token, (), "LOST"))
-            return
-        self._queries.append((token, Command(line, timeout)))
-        self._choose()
-
-    def ussd(self, now: float) -> None:
-        """Ask the operator for the balance now; ends with `BalanceTold` where the operator answers."""
-        self._now = now
-
-    def delete(self, index: int, now: float) -> None:
-        """The message at `index` is durable: take it off the SIM."""
-        self._now = now
-        held = self._held.get(index)
-        if held is not None and not held.committed:
-            held.committed = True
-            self._deletes.append(index)
+        else:
+            self._errands.query(token, line, timeout)
             self._choose()
 
-    def release(self, index: int) -> None:
-        """The message at `index` could not be made durable: leave it, and announce it again at the next listing."""
-        self._held.pop(index, None)
-        self._list_at = min(self._list_at, self._now + LIST_AGAIN_S)
-
-    def close(self) -> None:
-        """The port is gone: settle every send that has not ended."""
-        if self._procedure is not None:
-            self._procedure.close()
-            self._procedure = None
-        for sending in self._sends.clear():
-            given = self._given is sending and self._channel.payload_given
-            self._events.append(sending.ended(certain=not given, error="the modem was lost while sending"))
-        self._given = None
-        self._events.extend(Queried(token, (), "LOST") for token, _ in self._queries)
-        self._queries.clear()
-        self._lost = True
-
-    # --- choosing and performing
-
-    def _turn(self) -> None:
-        while (event := self._channel.next_event()) is not None:
-            if isinstance(event, Answer):
-                self._advance(event)
-            else:
-                self._notice(event)
+    def ussd(self, now: float) -> None:
+        """Ask the operator for the balance, where `balance_ussd` says how; ends with `BalanceTold`."""
+        self._now = now
+        self._errands.want_ussd()
         self._choose()
 
+    def close(self) -> None:
+        """The port is gone: settle every send that has not ended, and every question."""
+        self._lost = True
+        self._sends.lose("the modem was lost while sending")
+        self._performer.stop()
+        self._errands.lose_queries()
+
+    # --- choosing
+
     def _choose(self) -> None:
-        while self._procedure is None and not self._lost:
+        self._heed()
+        while not self._performer.busy and not self._lost:
             procedure = self._next()
             if procedure is None:
                 return
-            self._procedure = procedure
-            self._advance(None)
+            self._performer.start(procedure, self._now)
+            self._heed()
 
     def _next(self) -> Procedure[None] | None:
         if not self._ready:
-            return self._initialise() if self._now >= self._begin_at else None
-        if self._now >= self._list_at or len(self._reads) > 1:
+            return self._initialise() if self._now >= self._begin_at else self._errands.next_query()
+        if self._forgot_its_settings():
+            self._begin_again()
+            return self._initialise()
+        return self._next_message() or self._errands.next(self._now)
+
+    def _next_message(self) -> Procedure[None] | None:
+        inbox = self._inbox
+        urgent = self._errands.urgent(self._now)
+        if urgent is not None:
+            return urgent
+        sending = self._sends.first()
+        # On a noisy line one message may need many readings: sending goes on between them.
+        crowded = sending is not None and self._read_since_send >= _READINGS_BETWEEN_SENDS
+        if inbox.list_due(self._now) or (inbox.doubts > _READINGS_BETWEEN_SENDS and not crowded):
             return self._list()
-        if self._reads:
-            return self._read(self._reads.popleft())
-        if self._deletes:
-            return self._delete(self._deletes.popleft())
-        if (sending := self._sends.first()) is not None:
-            return self._send(sending)
-        if self._now >= self._survey_at:
-            return self._survey()
-        return self._query(*self._queries.popleft()) if self._queries else None
+        index = inbox.next_read(urgent=crowded)
+        if index is not None:
+            return self._read(index)
+        if inbox.deletes:
+            return self._delete(inbox.deletes.popleft())
+        return self._send(sending) if sending is not None else None
 
-    def _advance(self, answer: Answer | None) -> None:
-        if self._procedure is None:
-            return
-        try:
-            step = next(self._procedure) if answer is None else self._procedure.send(answer)
-        except StopIteration:
-            self._procedure = None
-        except (Silent, Refused) as trouble:
-            self._begin_again(f"{type(trouble).__name__.lower()} at {trouble}")
-        except SimFault as fault:
-            self._stop_for(str(fault))
+    def _forgot_its_settings(self) -> bool:
+        """A modem that was told not to echo and echoes has restarted without a word."""
+        echoes = self._performer.channel.echoes
+        return self._echoes is not None and not self._sends.echo_on and echoes > self._echoes
+
+    # --- heeding
+
+    def _heed(self) -> None:
+        while (event := self._performer.next(self._now)) is not None:
+            if isinstance(event, Unsolicited):
+                self._notice(event)
+            else:
+                self._suffer(event)
+
+    def _suffer(self, trouble: Trouble) -> None:
+        if isinstance(trouble, SimFault):
+            self._stop_for(trouble)
         else:
-            self._perform(step)
+            dispensable = isinstance(trouble, Silent) and trouble.dispensable
+            self._errands.failures += not dispensable
+            reason = f"{type(trouble).__name__.lower()} at {trouble}"
+            self._begin_again()
+            if self._errands.failures >= _ATTEMPTS or reason == "silent at AT":
+                self._lose(reason)
 
-    def _perform(self, step: Step) -> None:
-        if isinstance(step, Command):
-            self._channel.issue(step, self._now)
-        elif isinstance(step, Pause):
-            self._pause_until = self._now + step.seconds
-        elif isinstance(step, Escape):
-            self._channel.escape()
-            self._advance(_PAUSED)
+    def _begin_again(self) -> None:
+        self._ready, self._begin_at = False, self._now
+        self._echoes = None
 
-    def _begin_again(self, reason: str) -> None:
-        self._procedure = None
-        self._ready = False
-        self._attempts += 1
-        self._begin_at = self._now
-        if self._attempts >= _ATTEMPTS or reason == "silent at AT":
-            self._lost = True
-            self._events.append(Lost(reason))
+    def _lose(self, reason: str) -> None:
+        self._lost = True
+        self._events.append(Lost(reason))
 
-    def _stop_for(self, fault: str) -> None:
-        self._procedure = None
-        self._ready = False
-        self._begin_at = self._now + SIM_RETRY_S
-        self._events.append(SimFaulted(fault))
+    def _stop_for(self, fault: SimFault) -> None:
+        self._ready, self._begin_at = False, self._now + SIM_RETRY_S
+        self._events.append(SimFaulted(str(fault)))
+        self._sim_attempts = self._sim_attempts + 1 if fault.curable else 0
+        if self._sim_attempts >= _SIM_ATTEMPTS:
+            self._lose(str(fault))
 
     def _notice(self, event: Unsolicited) -> None:
-        stored = _STORED.match(event.line)
-        if stored and stored[1] == self._storage:
-            self._reads.append(int(stored[2]))
-        elif event.line.startswith(("+CMTI", "+CDSI")):
-            self._list_at = self._now
-        elif event.pdu:
-            self._found_directly(event.pdu)
-        elif _REGISTRATION.match(event.line):
-            self._survey_at = self._now
-        elif event.line.startswith("+CPIN:") and event.line.partition(":")[2].strip() != "READY":
-            self._ready, self._begin_at = False, self._now
+        if event.restarted:
+            self._performer.stop()
+            self._begin_again()
+            return
+        notice = notices.read(event.line, event.pdu, self._ways.storage)
+        match notice.kind:
+            case "stored" if notice.index is not None:
+                self._inbox.told(notice.index)
+            case "something":
+                self._inbox.told_somewhere(self._now)
+            case "brought":
+                self._found_directly(event.pdu)
+            case "registration":
+                self._errands.survey_soon(self._now)
+            case "sim":
+                self._ready, self._begin_at = False, self._now
+            case "call":
+                self._errands.ring(self._now)
+            case "time":
+                self._errands.want_clock(self._now)
+            case "ussd":
+                self._errands.ussd_answered(event.line)
 
     # --- the procedures, with what their results change here
 
     def _initialise(self) -> Procedure[None]:
-        yield from procedures.greet()
-        yield from procedures.ask("ATE0", self._timeout)
-        yield from procedures.ask("AT+CMEE=1", self._timeout)
-        yield from procedures.unlock(self._pin, self._timeout)
-        self._storage = yield from procedures.choose_storage(self._timeout)
-        self._indications = yield from procedures.choose_indications(self._timeout)
-        yield from procedures.assert_mode(self._indications, self._timeout)
-        # Keeps the radio link between the parts of a long message; many modems lack it.
-        yield from procedures.ask("AT+CMMS=2", self._timeout)
-        self._ready = True
-        self._list_at = self._survey_at = self._now
+        trust = self._performer.trust
+        rung, self._reset = self._reset, ""
+        self._inbox.start_over(self._now)
+        self._performer.greeting = True
+        yield from greet(self._patience)
+        self._performer.greeting = False
+        yield from initialise.begin(self._pin, self._ways, rung=rung, trust=trust)
+        echoes = self._performer.channel.echoes
+        yield from initialise.choose(self._ways, trust)
+        yield from initialise.assert_mode(self._ways)
+        self._echoes = echoes if self._performer.channel.echoes == echoes else None
+        self._ready, self._sends.echo_on, self._sim_attempts = True, False, 0
+        self._inbox.start_over(self._now)
+        self._errands.begin(self._now)
         self._events.append(Ready())
 
-    def _survey(self) -> Procedure[None]:
-        yield from procedures.assert_mode(self._indications, self._timeout)
-        network = yield from procedures.survey(self._timeout)
-        self._survey_at = self._now + (SURVEY_S if network.registered else SURVEY_UNREGISTERED_S)
-        self._attempts = 0
-        self._events.append(Surveyed(network))
-
     def _list(self) -> Procedure[None]:
-        self._reads.clear()
-        self._list_at = self._now + self._list_every
-        listed, whole = yield from procedures.list_all(self._timeout)
-        for entry in listed:
-            self._found(entry)
-        places = {entry.index for entry in listed}
-        self._suspect = {index: pdu for index, pdu in self._suspect.items() if index in places}
-        if not whole:
-            self._list_at = min(self._list_at, self._now + LIST_AGAIN_S)
-            return
-        for index in [index for index in self._held if index not in places]:
-            del self._held[index]
+        self._read_since_send += 1
+        listed, whole = yield from messages.list_all(self._ways)
+        trust, inbox = self._performer.trust, self._inbox
+        if not whole or any(map(inbox.differs, listed)):
+            trust.disturbed()
+        found = inbox.listed(listed, whole=whole, trusted=trust.proven, capacity=self._ways.capacity, now=self._now)
+        self._events.extend(found)
+        seen = StorageSeen(sum(entry.index < messages.APART for entry in listed), self._ways.capacity)
+        if whole and seen != self._storage_seen:
+            self._storage_seen = seen
+            self._events.append(seen)
 
     def _read(self, index: int) -> Procedure[None]:
-        entry = yield from procedures.read(index, self._timeout)
+        self._read_since_send += 1
+        entry = yield from messages.read(index, self._ways)
         if entry is None:
-            self._list_at = min(self._list_at, self._now + LIST_AGAIN_S)
-        else:
-            self._found(entry)
+            self._inbox.missed(self._now)
+            return
+        if self._inbox.differs(entry):
+            self._performer.trust.disturbed()
+        arrived = self._inbox.found(entry, sure=False, now=self._now)
+        if arrived is not None:
+            self._events.append(arrived)
 
     def _delete(self, index: int) -> Procedure[None]:
-        if index not in self._held:
+        if not self._inbox.holds(index):
             return
-        if (yield from procedures.delete(index, self._timeout)):
-            self._held.pop(index, None)
+        if (yield from messages.delete(index, self._ways)):
+            self._inbox.deleted(index, self._now)
             self._events.append(Deleted(index))
         else:
-            self._list_at = min(self._list_at, self._now + DELETE_AGAIN_S)
+            self._inbox.not_deleted(index, self._now)
             self._events.append(DeleteFailed(index))
 
     def _send(self, sending: Sending) -> Procedure[None]:
-        pdu, length = sending.parts[sending.taken]
-        self._given = sending
-        part = yield from procedures.send_part(
-            pdu, length, self._timeout, self._send_timeout, held=not sending.may_leave
-        )
-        self._given = None
-        self._note_part(sending, part)
-        if part.silent:
-            raise Silent("AT+CMGS")
-
-    def _note_part(self, sending: Sending, part: PartSent) -> None:
-        if part.withheld and not sending.cancelled:
-            sending.stalled = not sending.may_leave
-            sending.garbled += sending.may_leave
-            if sending.garbled > MOST_GARBLED:
-                self._end_send(sending, error="the line spoils every message")
-        elif not part.sent:
-            self._end_send(sending, certain=part.certain, error=part.error, permanent=part.permanent, code=part.code)
-        else:
-            sending.taken += 1
-            if part.reference is not None:
-                sending.references.append(part.reference)
-            self._events.append(PartTaken(sending.id, sending.taken, part.reference))
-            if sending.taken == len(sending.parts):
-                self._end_send(sending, sent=True)
-            elif sending.cancelled:
-                self._end_send(sending, error="cancelled")
-
-    def _end_send(
-        self,
-        sending: Sending,
-        *,
-        sent: bool = False,
-        certain: bool = True,
-        error: str = "",
-        permanent: bool = False,
-        code: int | None = None,
-    ) -> None:
-        self._sends.drop(sending)
-        self._events.append(sending.ended(sent=sent, certain=certain, error=error, permanent=permanent, code=code))
-
-    def _query(self, token: int, command: Command) -> Procedure[None]:
-        answer = yield command
-        self._events.append(Queried(token, answer.lines, answer.final))
-        self._survey_at = self._now
-        if answer.timed_out:
-            raise Silent("a person's command")
-
-    def _found(self, entry: Listed) -> None:
-        held = self._held.get(entry.index)
-        if held is not None and held.pdu == entry.pdu:
-            if held.committed and entry.index not in self._deletes:
-                self._deletes.append(entry.index)
-            return
-        try:
-            message = tpdu.decode(entry.pdu, length=entry.length)
-        except tpdu.PduError:
-            self._doubt(entry)
-            return
-        self._suspect.pop(entry.index, None)
-        if not isinstance(message, tpdu.Submit):
-            self._arrived(entry, message)
-
-    def _doubt(self, entry: Listed) -> None:
-        """Noise on the line looks like an unreadable PDU: only what reads the same twice really is one."""
-        before = self._suspect.get(entry.index)
-        if before == entry.pdu:
-            del self._suspect[entry.index]
-            self._arrived(entry, None)
-            return
-        self._suspect[entry.index] = entry.pdu
-        if before is None:
-            self._reads.append(entry.index)
-        else:
-            self._list_at = min(self._list_at, self._now + LIST_AGAIN_S)
-
-    def _arrived(self, entry: Listed, message: tpdu.Deliver | tpdu.StatusReport | None) -> None:
-        self._held[entry.index] = _Held(entry.pdu)
-        self._events.append(Arrived(entry.index, entry.pdu, message))
+        self._read_since_send = 0
+        code = yield from self._sends.give(sending)
+        if code == _NO_CENTRE:
+            self._errands.check_centre(self._now)
 
     def _found_directly(self, pdu: str) -> None:
+        """What the modem brings instead of storing it: believed on a quiet line only, as it cannot be read again."""
         try:
             message = tpdu.decode(pdu)
         except tpdu.PduError:
-            self._list_at = self._now
+            self._inbox.told_somewhere(self._now)
             return
-        if not isinstance(message, tpdu.Submit):
+        noisy = self._performer.trust.noisy
+        if isinstance(message, tpdu.StatusReport) and not noisy:
             self._events.append(Arrived(None, pdu, message))
+        elif isinstance(message, tpdu.Deliver):
+            self._events.append(Arrived(None, pdu, None if noisy else message))

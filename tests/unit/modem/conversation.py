@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from edge.modem.outcomes import Event
 from edge.modem.procedures import Pin
@@ -21,7 +22,21 @@ ANSWERS = {
     "AT+CNMI=2,1,0,1,0": "OK",
     "AT+CMGF=0": "OK",
     "AT+CREG=1": "OK",
-    "AT+CMMS=2": "ERROR",
+    "AT+CMMS=?": "+CMMS: (0-2)|OK",
+    "AT+CMMS=2": "OK",
+    "AT+CGMI": "kampung|OK",
+    "AT+CGMM": "table|OK",
+    "AT+CGMR": "1|OK",
+    "AT+CGSN": "350000000000006|OK",
+    "AT+CFUN?": "+CFUN: 1|OK",
+    'AT+CSCS="GSM"': "OK",
+    "AT+COPS=3,0": "OK",
+    "AT+CTZU=1": "OK",
+    "AT+CTZR=1": "OK",
+    "AT+CCLK?": '+CCLK: "26/11/22,14:00:00+28"|OK',
+    "AT+CSCA?": '+CSCA: "+6281100000",145|OK',
+    "AT+CEREG?": "ERROR",
+    "AT+CGREG?": "+CGREG: 0,2|OK",
     "AT+CREG?": "+CREG: 1,1|OK",
     "AT+COPS?": '+COPS: 0,0,"Telkomsel",7|OK',
     "AT+CSQ": "+CSQ: 18,99|OK",
@@ -32,6 +47,8 @@ ANSWERS = {
 @dataclass
 class Conversation:
     """`answers` may be changed under way; a command without one, or with "", is met by silence.
+
+    AT+CMGR of a place that AT+CMGL=4 lists is answered by the same message.
 
     Lines of an answer are divided by "|"; ">" is a prompt, and what is given after it is answered from `payloads`.
     """
@@ -58,13 +75,20 @@ class Conversation:
 
     def _answer(self, line: str) -> None:
         self.commands.append(line)
-        answer = self.answers.get(line, "")
+        answer = self.answers.get(line) or self._listed(line)
         if line.startswith("00") and self.payloads:
             answer = self.payloads.pop(0)
         if answer == ">":
             self.session.receive(b"\r\n> ", self.now)
         elif answer:
             self.hear(*answer.split("|"))
+
+    def _listed(self, line: str) -> str:
+        place = line.removeprefix("AT+CMGR=")
+        for header, pdu in pairwise(self.answers["AT+CMGL=4"].split("|")):
+            if place != line and header.startswith(f"+CMGL: {place},"):
+                return f"+CMGR: 1,,{header.rpartition(',')[2]}|{pdu}|OK"
+        return ""
 
     def hear(self, *lines: str) -> None:
         """Lines from the modem."""
