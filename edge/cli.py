@@ -26,6 +26,7 @@ from edge.commands.devices import devices
 from edge.commands.modem import modem
 from edge.commands.monitor import monitor
 from edge.commands.report import report
+from edge.commands.sms import sms
 from edge.commands.uplink import uplink
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -212,6 +213,7 @@ main.add_command(devices)
 main.add_command(modem)
 main.add_command(monitor)
 main.add_command(report)
+main.add_command(sms)
 main.add_command(uplink)
 main.add_command(apply)
 main.add_command(confirm)
