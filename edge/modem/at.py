@@ -107,6 +107,12 @@ class Channel:
         if self._prompted:
             self._leave_prompt(now)
 
+    def abandon(self) -> None:
+        """Forget the command under way without an `Answer`, also one that ended and is not yet told; for a new start."""
+        if self._command is not None:
+            self._give_up(self._command, CANCELLED)
+        self._events = deque(event for event in self._events if not isinstance(event, Answer))
+
     def escape(self) -> None:
         """Leave a prompt that an earlier command, or an earlier process, may have left open."""
         self._outgoing += ESCAPE + b"\r"

@@ -42,6 +42,7 @@ class Performer:
         """Give up the procedure under way; what the modem still says to it is late."""
         if self._procedure is not None:
             self._procedure.close()
+            self.channel.abandon()
         self._procedure, self._pause_until = None, None
 
     def receive(self, data: bytes, now: float) -> None:

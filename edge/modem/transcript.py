@@ -25,6 +25,7 @@ MOST_BYTES, MOST_SECONDS = 1 << 20, 3600.0
 _MOST_CHUNKS = 100_000
 _LINE = re.compile(r"(\d{1,9}(?:\.\d{1,6})?) ([<>=]) ?(.*)")
 _CUT = re.compile(rb"[^\r\n\x1a\x1b]+")
+_ENDS = re.compile(rb"[\r\n\x1a]+")
 _PROMPT = re.compile(r"^[> ]+")
 _ESCAPED = re.compile(r"\\(?:x([0-9A-Fa-f]{2})|([rn\\]))")
 _PLAIN = {"r": "\r", "n": "\n", "\\": "\\"}
@@ -58,11 +59,15 @@ class Transcript:
 
 
 class Recorder:
-    """Collects chunks until `seconds` have passed or `most_bytes` are there; what comes later is left out."""
+    """Collects chunks until `seconds` have passed or `most_bytes` are there; what comes later is left out.
+
+    `chunks` are as they came, `size` is their octets.
+    """
 
     def __init__(self, *, now: float, seconds: float = MOST_SECONDS, most_bytes: int = MOST_BYTES) -> None:
         self._began, self._until, self._room = now, now + min(seconds, MOST_SECONDS), min(most_bytes, MOST_BYTES)
-        self._chunks: list[Chunk] = []
+        self.chunks: list[Chunk] = []
+        self.size = 0
 
     def tap(self, now: float, direction: Direction, data: bytes) -> None:
         """Note one chunk; fits `Link.tap`."""
@@ -70,15 +75,16 @@ class Recorder:
             return
         taken = data[: self._room]
         self._room -= len(taken)
-        self._chunks.append(Chunk(now - self._began, direction, taken))
+        self.size += len(taken)
+        self.chunks.append(Chunk(now - self._began, direction, taken))
 
     def done(self, now: float) -> bool:
         """Whether nothing more is noted."""
-        return now >= self._until or self._room <= 0 or len(self._chunks) >= _MOST_CHUNKS
+        return now >= self._until or self._room <= 0 or len(self.chunks) >= _MOST_CHUNKS
 
     def masked(self, key: bytes) -> str:
         """The recording as text, with other numbers and words in place of the real ones (see `masking`)."""
-        return write(Transcript(mask(self._chunks, key)))
+        return write(Transcript(mask(self.chunks, key)))
 
 
 def write(transcript: Transcript) -> str:
@@ -134,6 +140,16 @@ def mask(chunks: Iterable[Chunk], key: bytes) -> list[Chunk]:
         places[chunk.direction] = end = start + len(chunk.data)
         masked.append(Chunk(chunk.at, chunk.direction, said[chunk.direction][start:end]))
     return masked
+
+
+def spoken(chunks: Iterable[Chunk], key: bytes) -> list[str]:
+    """The ended lines of a conversation in order, each after ``>`` or ``<``, with others' numbers and words."""
+    rest: dict[Direction, bytes] = {"<": b"", ">": b""}
+    lines = []
+    for chunk in mask(chunks, key):
+        *ended, rest[chunk.direction] = _ENDS.split(rest[chunk.direction] + chunk.data)
+        lines += [f"{chunk.direction} {escape(line)}" for line in ended if line]
+    return lines
 
 
 def _masked_stream(data: bytes, key: bytes) -> bytes:

@@ -408,6 +408,20 @@ def test_cancelling_leaves_the_prompt_and_sends_nothing(prompt_first: bool, answ
     assert channel.to_send().endswith(b"AT\r" if answered else FENCE.encode() + b"\r")
 
 
+@pytest.mark.parametrize("ended", [True, False])
+def test_an_abandoned_command_is_never_heard_of(ended: bool) -> None:
+    """A new beginning would take the answer to an old question for that to its own."""
+    channel = Channel()
+    channel.issue(MODE, now=0)
+    if ended:
+        channel.receive(b"\r\n+CPIN: NOT READY\r\nOK\r\n", now=0)
+    channel.abandon()
+    channel.to_send()
+    channel.issue(GREETING, now=0)
+    assert channel.to_send() == b"AT\r" if ended else FENCE.encode() + b"\r"
+    assert [event for event in drain(channel) if isinstance(event, Answer)] == []
+
+
 def test_a_payload_given_is_not_cancelled() -> None:
     """What the network may have would be called not sent."""
     channel = Channel()
