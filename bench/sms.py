@@ -40,15 +40,16 @@ async def _quick(home: Path) -> Result:
             name: await stack.enter_async_context(at_work(_EVERY[name], home / name)) for name in ("limit", "edge")
         }
         _print_settings(every)
-        figures = await _bursts(every, rounds=2)
-        resting = asyncio.create_task(_rest(home, 15.0))
+        figures = await _bursts(every, rounds=1)
+        resting = asyncio.create_task(_rest(home, 10.0))
         figures |= await _slow(every, count=4)
         figures |= await resting
     return figures, [
         "gammu-smsd and smstools beside it",
         "20 messages of 3 s: 4",
+        "three rounds of 50 messages: one",
         "50 arriving while 20 are sent",
-        "two minutes at rest: 15 s",
+        "two minutes at rest: 10 s",
     ]
 
 

@@ -24,7 +24,7 @@ class Bare:
 
     def __init__(self, device: str, file: Path) -> None:
         self._line = serial.Serial(device, 115_200, timeout=10)
-        self._file = file.open("ab")
+        self._file, self._stored = file.open("ab"), 0
         for command in ("ATE0", "AT+CMGF=0", "AT+CNMI=2,1,0,0,0"):
             self._ask(command)
 
@@ -47,7 +47,8 @@ class Bare:
             self._file.flush()
             os.fsync(self._file.fileno())
             places += [part.split(b",")[0].strip() for part in listed.split(b"+CMGL:")[1:]]
-            print(f"stored {len(places)}", flush=True)
+            print(f"stored {self._stored + len(places)}", flush=True)
+        self._stored += count
         for place in places:
             self._ask(f"AT+CMGD={place.decode()}")
 

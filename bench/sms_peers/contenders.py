@@ -109,7 +109,7 @@ class _Program:
         if self.process is not None and self.process.returncode is None:
             self.process.terminate()
             try:
-                await asyncio.wait_for(self.process.communicate(), 10)
+                await asyncio.wait_for(self.process.wait(), 10)
             except TimeoutError:
                 self.process.kill()
                 await self.process.wait()
@@ -158,7 +158,8 @@ class Bare(_Program):
     async def expect(self, count: int) -> None:
         """Let it wait for `count` messages."""
         await self.say(f"receive {count}")
-        self._counting = asyncio.create_task(self._count())
+        if self._counting is None:
+            self._counting = asyncio.create_task(self._count())
 
     async def _count(self) -> None:
         if self.process is None or self.process.stdout is None:

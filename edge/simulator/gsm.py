@@ -105,7 +105,9 @@ class GsmModem:
         self._firmware.hang(seconds)
 
     def become(self, line: str) -> None:
-        """Change what the line is like, a row of `gsm_line.LINES`."""
+        """Change what the line is like, a row of `gsm_line.LINES`; ValueError for any other."""
+        if line not in LINES:
+            raise ValueError(f"a line is one of {', '.join(LINES)}")
         self._line.kind = LINES[line]
 
     def pace(self, network_s: float) -> None:
