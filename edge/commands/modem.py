@@ -12,6 +12,7 @@ from click.core import ParameterSource
 from edge import exits
 from edge.commands.common import config_option, end, json_option, print_json, run_dir
 from edge.commands.durations import spoken
+from edge.commands.modem_doctor import doctor
 
 Said = dict[str, Any]
 
@@ -121,3 +122,6 @@ def _ago(what: str, seconds: float | None) -> str:
 
 def _skew(seconds: float) -> str:
     return f"the network's time is {spoken(abs(seconds))} {'ahead of' if seconds > 0 else 'behind'} this machine's"
+
+
+modem.add_command(doctor)

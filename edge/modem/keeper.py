@@ -16,11 +16,11 @@ from typing import Any, Literal
 from edge.clock import Clock
 from edge.config import Modem
 from edge.health import Health
-from edge.modem import power, usb
+from edge.modem import models, power, usb
 from edge.modem.find import Absent, Finder, Found
 from edge.modem.ladder import Climb, Ladder, Rung
 from edge.modem.link import PATIENCE_S, Link, Tap
-from edge.modem.outcomes import Event, SimFaulted, Surveyed
+from edge.modem.outcomes import Event, Identified, SimFaulted, Surveyed
 from edge.modem.port import PortUnavailable
 from edge.modem.power import PowerRefused
 from edge.modem.procedures import Pin
@@ -129,10 +129,6 @@ class Keeper:
         if self.link is not None:
             self.link.tap = tap
 
-    def able(self, abilities: frozenset[Rung]) -> None:
-        """The model is known, and with it which resets it survives."""
-        self._model_abilities = abilities
-
     # --- the loop
 
     async def run(self) -> None:
@@ -200,7 +196,9 @@ class Keeper:
             await link.closed(within_s=CLOSE_S)
 
     def _heard(self, link: Link, event: Event) -> None:
-        if isinstance(event, Surveyed | SimFaulted):
+        if isinstance(event, Identified):
+            self._model_abilities = models.named(event.quirks).abilities
+        elif isinstance(event, Surveyed | SimFaulted):
             self._note_work()
         self._happened(link, event)
 

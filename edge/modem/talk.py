@@ -13,6 +13,8 @@ from edge.modem.usb import Places
 
 _GREETINGS_S = (0.4, 0.8)  # most modems answer in 10 ms; a mute line must not cost a stick with five of them much
 _ANSWER_S = 1.0
+_TICK_S = 0.1
+_MOST_UNASKED = 64
 _IMEI = re.compile(r"(?<!\d)\d{14,17}(?!\d)")
 _IMEI_DIGITS = 14  # the last of fifteen is a check digit, and an IMEISV has another two instead
 
@@ -25,6 +27,7 @@ class Talk:
         self._channel = Channel()
         self._port: Port | None = None
         self._answer: asyncio.Future[Answer] | None = None
+        self._unasked: asyncio.Queue[str] = asyncio.Queue(_MOST_UNASKED)
         self.lost = ""
 
     async def ask(self, line: str, timeout_s: float = 5.0, *, prefix: str = "") -> Answer:
@@ -33,12 +36,13 @@ class Talk:
             return Answer(Command(line, timeout_s, prefix), (), TIMED_OUT)
         self._answer = self._loop.create_future()
         self._channel.issue(Command(line, timeout_s, prefix), self._loop.time())
-        self._port.write(self._channel.to_send())
+        self._settle()
         while not self._answer.done():
             due = self._channel.get_timer() or self._loop.time()
-            await asyncio.wait([self._answer], timeout=max(0.0, due - self._loop.time()))
+            # What is heard may bring the moment forward.
+            await asyncio.wait([self._answer], timeout=min(_TICK_S, max(0.0, due - self._loop.time())))
             self._channel.handle_timer(self._loop.time())
-            self._drain()
+            self._settle()
         return self._answer.result()
 
     async def greet(self) -> bool:
@@ -58,19 +62,34 @@ class Talk:
                 return found[0]
         return ""
 
+    async def unasked(self, prefix: str, within_s: float) -> str:
+        """The next unsolicited line with `prefix`, also one that came already; "" where none comes in time."""
+        try:
+            async with asyncio.timeout(within_s):
+                while not (line := await self._unasked.get()).startswith(prefix):
+                    pass
+        except TimeoutError:
+            return ""
+        return line
+
     def _received(self, data: bytes) -> None:
         self._channel.receive(data, self._loop.time())
-        self._drain()
+        self._settle()
 
     def _ended(self, reason: str) -> None:
         self.lost = reason
         if self._answer is not None and not self._answer.done():
             self._answer.set_result(Answer(Command("", 0), (), TIMED_OUT))
 
-    def _drain(self) -> None:
+    def _settle(self) -> None:
+        if self._port is not None:
+            self._port.write(self._channel.to_send())
         while (event := self._channel.next_event()) is not None:
-            if isinstance(event, Answer) and self._answer is not None and not self._answer.done():
-                self._answer.set_result(event)
+            if isinstance(event, Answer):
+                if self._answer is not None and not self._answer.done():
+                    self._answer.set_result(event)
+            elif not self._unasked.full():
+                self._unasked.put_nowait(event.line)
 
     @classmethod
     @asynccontextmanager
