@@ -1,77 +1,91 @@
-"""The modem's shell: opens the port, feeds the session, stores before it deletes, sends what the mailbox gives.
+"""One modem at work: its line is kept, what arrives is stored, what is to be sent leaves, and its state is told.
 
-Three tasks live as long as `run`: one keeps the line open, one makes received messages durable in their order, one
-sends. Between two messages to send, the session reads and deletes what has arrived.
+Four tasks live as long as `run`: the keeper (`keeper`), arrivals (`receiving`), messages to send (`sending`) and the
+SIM's credit (`credit`). Here their events become one status and the health's conditions; nothing is shared between two
+modems but the store.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from dataclasses import replace
+from datetime import datetime
+from typing import Any
 
 from edge import step
 from edge.clock import Clock
 from edge.config import Modem
 from edge.control import Handler
-from edge.events import Announce, SmsReceived, SmsSent
+from edge.events import Announce
 from edge.health import Health
-from edge.modem import concat, procedures
+from edge.modem import outcomes
+from edge.modem.credit import Credit
+from edge.modem.keeper import Keeper
 from edge.modem.link import Link
-from edge.modem.mailbox import Mailbox, NotStored, Outgoing, Part
-from edge.modem.outcomes import (
-    Arrived,
-    Deleted,
-    DeleteFailed,
-    Event,
-    Lost,
-    Ready,
-    SendEnded,
-    SimFaulted,
-    Surveyed,
-)
-from edge.modem.pdu import Address, Deliver, StatusReport, encode_submit
-from edge.modem.port import PortUnavailable
-from edge.modem.procedures import Network, Pin
+from edge.modem.mailbox import Choice, Mailbox, NotStored, Outgoing, Part
+from edge.modem.outcomes import Event, Network
+from edge.modem.procedures import Pin
+from edge.modem.receiving import MOST_WAITING, Receiving
+from edge.modem.sending import Sending
 from edge.modem.status import ModemStatus, State
+from edge.modem.usb import Places
 
-__all__ = ["Driver", "Mailbox", "ModemStatus", "NotStored", "Outgoing", "Part"]
+__all__ = ["MOST_WAITING", "Driver", "Mailbox", "ModemStatus", "NotStored", "Outgoing", "Part"]
 
 log = logging.getLogger("edge.modem")
 
-REOPEN_S = 1.0
-STORE_AGAIN_S = 5.0
 SEARCH_GRACE_S = 30.0
-MOST_WAITING = 256
+SKEW_S = 300.0
+_SMSC = re.compile(r"\+?\d{5,15}")
+_SMSC_KEPT = "smsc"
 
 
 class Driver:
     """One modem's driver; `run` may be called again after it ended in any way."""
 
     def __init__(
-        self, settings: Modem, mailbox: Mailbox, *, pin: str, clock: Clock, announce: Announce, health: Health
+        self,
+        settings: Modem,
+        mailbox: Mailbox,
+        *,
+        pin: str,
+        clock: Clock,
+        announce: Announce,
+        health: Health,
+        places: Places | None = None,
     ) -> None:
-        self._settings, self._mailbox, self._clock = settings, mailbox, clock
-        self._announce, self._health = announce, health
-        self._pin = Pin(pin)
+        self._settings, self._mailbox, self._clock, self._health = settings, mailbox, clock, health
         self._status = ModemStatus()
-        self._link: Link | None = None
-        self._able = asyncio.Event()
-        self._arrived: asyncio.Queue[tuple[Link, Arrived]] = asyncio.Queue()
-        self._unsettled: Outgoing | None = None
-        self._ending: asyncio.Future[SendEnded] | None = None
-        self._opened_at = 0.0
-        self._undeletable = False
-
-    @property
-    def status(self) -> ModemStatus:
-        """What the page and the metrics show."""
-        return self._status
+        self._heard: State = "starting"
+        self._opened_at = clock.monotonic()
+        self._undeletable = self._skewed = False
+        self._smsc = ""
+        self._to_keep: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+        self.receiving = Receiving(settings.name, mailbox, announce)
+        self.sending = Sending(mailbox, link=lambda: self._keeper.link, chosen=self._chosen, reports=settings.reports)
+        self.credit = Credit(settings, mailbox, clock, health, ask=self._ask_balance, keep=self._keep)
+        self._keeper = Keeper(
+            settings,
+            Pin(pin),
+            clock,
+            happened=self._happened,
+            health=health,
+            changed=self._line_changed,
+            smsc=lambda: self._smsc,
+            places=places,
+        )
 
     @property
     def name(self) -> str:
         """The modem's name in configuration, metrics and the store."""
         return self._settings.name
+
+    @property
+    def status(self) -> ModemStatus:
+        """What the page and the metrics show."""
+        return self._status
 
     def handlers(self) -> dict[str, Handler]:
         """Questions that commands ask about this modem by the control socket."""
@@ -79,185 +93,168 @@ class Driver:
 
     async def run(self) -> None:
         """Keep the modem at work until cancelled; a modem that is away is waited for."""
-        self._arrived = asyncio.Queue()
-        try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._keep_open())
-                group.create_task(self._store_arrivals())
-                group.create_task(self._send_outgoing())
-        finally:
-            self._drop_link()
+        self._smsc = await self._mailbox.recall(_SMSC_KEPT)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._keeper.run())
+            group.create_task(self.receiving.run())
+            group.create_task(self.sending.run())
+            group.create_task(self.credit.run())
+            group.create_task(self._keep_memory())
 
-    # --- the line
-
-    async def _keep_open(self) -> None:
-        while True:
-            try:
-                self._opened_at = self._clock.monotonic()
-                self._link = await Link.open(self._settings, self._pin, self._clock, self._happened)
-                reason = await self._link.ended
-            except PortUnavailable as unavailable:
-                reason = str(unavailable)
-            self._drop_link()
-            self._status = ModemStatus()
-            for code in ("modem-sim", "modem-network"):  # nobody knows while the modem is away
-                self._health.clear(code, subject=self._settings.name)
-            self._health.raise_("modem-missing", reason, subject=self._settings.name)
-            await asyncio.sleep(REOPEN_S)
-
-    def _drop_link(self) -> None:
-        self._able.clear()
-        if self._link is not None:
-            link, self._link = self._link, None
-            link.close()
+    # --- what happens
 
     def _happened(self, link: Link, event: Event) -> None:
         match event:
-            case Arrived():
-                self._queue(link, event)
-            case Deleted():
+            case outcomes.Arrived():
+                self.receiving.happened(link, event)
+            case outcomes.PartTaken() | outcomes.SendEnded():
+                self.sending.happened(event)
+            case outcomes.Deleted():
                 step.passed("sms.part.deleted")
                 self._note_deletion(failed=False)
-            case DeleteFailed():
+            case outcomes.DeleteFailed():
                 self._note_deletion(failed=True)
-            case SendEnded():
-                self._end_send(event)
-            case Ready():
-                self._health.clear("modem-missing", subject=self._settings.name)
-                self._health.clear("modem-sim", subject=self._settings.name)
-                self._status = replace(self._status, state="starting")
-            case Surveyed(network):
+            case outcomes.Surveyed(network):
                 self._note_network(network)
-            case SimFaulted(detail):
-                self._able.clear()
-                self._status = ModemStatus("sim")
-                self._health.clear("modem-missing", subject=self._settings.name)
-                self._health.raise_("modem-sim", detail, subject=self._settings.name)
-            case Lost():
-                pass  # the link ends itself and says why
+            case outcomes.SimFaulted(detail):
+                self._note_sim(detail)
+            case outcomes.BalanceTold():
+                self.credit.told(event)
+                self._tell(balance_rp=self.credit.rp, expires=self.credit.expires)
+            case outcomes.NetworkTime(iso):
+                self._note_time(iso)
+            case _:
+                self._note_fact(event)
 
-    def _queue(self, link: Link, arrived: Arrived) -> None:
-        """Let an arrival wait to be stored; beyond `MOST_WAITING` the SIM keeps it; a report is dropped."""
-        if self._arrived.qsize() < MOST_WAITING:
-            self._arrived.put_nowait((link, arrived))
-        elif arrived.index is not None:
-            asyncio.get_running_loop().call_soon(link.release, arrived.index)
+    def _note_fact(self, event: Event) -> None:
+        match event:
+            case outcomes.Ready():
+                self._heard = "starting"
+                self._health.clear("modem-sim", subject=self.name)
+                self._tell()
+            case outcomes.Identified(manufacturer, model, firmware, imei):
+                self._tell(manufacturer=manufacturer, model=model, firmware=firmware, imei=imei)
+            case outcomes.StorageSeen(used, capacity):
+                self._tell(sim_used=used, sim_capacity=capacity)
+            case outcomes.CallRejected():
+                self._tell(calls_rejected=self._status.calls_rejected + 1)
+                log.info("%s: an incoming call was rejected", self.name)
+
+    def _line_changed(self) -> None:
+        """The keeper opened or lost the line, or went on along its ladder."""
+        if self._keeper.link is None:
+            self.sending.able.clear()
+            self._opened_at, self._heard = self._clock.monotonic(), "starting"
+            for code in ("modem-sim", "modem-network"):  # nobody knows while the modem is away
+                self._health.clear(code, subject=self.name)
+            self._tell(operator="", signal=None, registered=False, technology="", sim_used=None)
+        else:
+            self._tell()
+
+    def _note_sim(self, detail: str) -> None:
+        self.sending.able.clear()
+        self._heard = "sim"
+        self._health.raise_("modem-sim", detail, subject=self.name)
+        self._tell(operator="", signal=None, registered=False, technology="")
 
     def _note_network(self, network: Network) -> None:
-        state: State = "ready" if network.registered else "searching"
-        self._status = ModemStatus(state, network.operator, network.signal, network.registered)
+        self._heard = "ready" if network.registered else "denied" if network.denied else "searching"
         if network.registered:
-            self._able.set()
-            self._health.clear("modem-network", subject=self._settings.name)
+            self.sending.able.set()
+            self._health.clear("modem-network", subject=self.name)
+        else:
+            self.sending.able.clear()
+            self._tell_unregistered(network)
+        if _SMSC.fullmatch(network.smsc) and network.smsc != self._smsc:
+            self._smsc = network.smsc
+            self._keep(_SMSC_KEPT, network.smsc)
+        self._tell(
+            operator=network.operator,
+            signal=network.signal,
+            registered=network.registered,
+            technology=network.technology,
+            smsc=network.smsc,
+        )
+        self._judge_barred()
+
+    def _tell_unregistered(self, network: Network) -> None:
+        if network.denied:
+            self._health.clear("modem-network", subject=self.name)
             return
-        self._able.clear()
-        searching = network.registration == procedures.SEARCHING
+        searching = network.registration == outcomes.SEARCHING
         if not searching or self._clock.monotonic() - self._opened_at > SEARCH_GRACE_S:
-            self._health.raise_("modem-network", f"+CREG state {network.registration}", subject=self._settings.name)
+            self._health.raise_("modem-network", f"registration state {network.registration}", subject=self.name)
 
     def _note_deletion(self, *, failed: bool) -> None:
         if failed and not self._undeletable:
-            log.warning("%s does not delete a stored message; it is tried again", self._settings.name)
+            log.warning("%s does not delete a stored message; it is tried again", self.name)
         elif self._undeletable and not failed:
-            log.info("%s deletes messages again", self._settings.name)
+            log.info("%s deletes messages again", self.name)
         self._undeletable = failed
 
-    # --- receiving
+    def _note_time(self, iso: str) -> None:
+        """The network's clock may be forged: it is shown and, where it is far off, told once; it sets nothing."""
+        skew = datetime.fromisoformat(iso).timestamp() - self._clock.wall()
+        far = abs(skew) > SKEW_S
+        if far != self._skewed:
+            self._skewed = far
+            log.warning("%s: the network's clock is %+.0f s from ours", self.name, skew) if far else log.info(
+                "%s: the network's clock agrees with ours again", self.name
+            )
+        self._tell(clock_skew_s=round(skew, 1))
 
-    async def _store_arrivals(self) -> None:
+    # --- what waits, and why
+
+    def _chosen(self, choice: Choice) -> None:
+        """The mailbox said what may leave: whatever is held back is shown."""
+        wall_of = self._clock.wall() - self._clock.monotonic()
+        paused = None if choice.paused_until is None else round(choice.paused_until + wall_of)
+        if choice.held == "credit" and self._status.held != "credit":
+            self.credit.want()
+        held = choice.held == "credit"
+        self._show("modem-no-credit", held, "the network refuses messages; one is tried now and then")
+        self._show("sms-paused", paused is not None, "sending failed repeatedly")
+        if (choice.held, paused) != (self._status.held, self._status.paused_until):
+            self._tell(held=choice.held, paused_until=paused)
+            self._judge_barred()
+
+    def _judge_barred(self) -> None:
+        denied, refused = self._heard == "denied", self._status.held == "barred"
+        detail = "the network denies the SIM its registration" if denied else "the operator bars messages of the SIM"
+        self._show("modem-barred", denied or refused, detail)
+
+    def _show(self, code: str, holds: bool, detail: str) -> None:
+        if holds:
+            self._health.raise_(code, detail, subject=self.name)
+        else:
+            self._health.clear(code, subject=self.name)
+
+    def _tell(self, **facts: Any) -> None:
+        """Bring the status up to date."""
+        keeper = self._keeper
+        state: State = self._heard if keeper.state == "open" else keeper.state
+        shown: dict[str, Any] = {"state": state, "rung": keeper.rung, "reason": keeper.reason, "device": keeper.device}
+        self._status = replace(self._status, **(shown | {"since": keeper.since} | facts))
+
+    # --- errands
+
+    def _ask_balance(self) -> bool:
+        """Ask the operator, if nothing else is to be done."""
+        link = self._keeper.link
+        if link is None or self._heard != "ready" or not (self.sending.idle and self.receiving.idle):
+            return False
+        link.ussd()
+        return True
+
+    def _keep(self, name: str, value: str) -> None:
+        self._to_keep.put_nowait((name, value))
+
+    async def _keep_memory(self) -> None:
+        """Write down what is learnt; what a full store does not take is learnt again."""
+        self._tell(balance_rp=self.credit.rp, expires=self.credit.expires)
         while True:
-            link, arrived = await self._arrived.get()
+            name, value = await self._to_keep.get()
             try:
-                await self._store(arrived)
-            except NotStored:
-                if arrived.index is not None:
-                    link.release(arrived.index)
-                await asyncio.sleep(STORE_AGAIN_S)
-                continue
-            if arrived.index is not None:
-                link.delete(arrived.index)
-
-    async def _store(self, arrived: Arrived) -> None:
-        if isinstance(arrived.message, StatusReport):
-            report = arrived.message
-            if report.delivered is not None:
-                await self._mailbox.record_report(report.recipient.text, report.reference, report.delivered)
-            return
-        if await self._mailbox.store_part(_part(self._settings.name, arrived.pdu, arrived.message)):
-            self._announce(SmsReceived(self._settings.name))
-        step.passed("sms.part.committed")
-
-    # --- sending
-
-    async def _send_outgoing(self) -> None:
-        if self._unsettled is not None:
-            await self._mailbox.record_uncertain(self._unsettled.id, "the modem's driver was started again")
-            self._unsettled = None
-        while True:
-            await self._able.wait()
-            outgoing = await self._mailbox.next_outgoing()
-            if outgoing is None:
-                continue
-            self._unsettled = outgoing
-            step.passed("sms.send.journaled")
-            await self._settle(outgoing, await self._send(outgoing))
-            self._unsettled = None
-
-    async def _send(self, outgoing: Outgoing) -> SendEnded:
-        try:
-            parts = _submits(outgoing)
-        except ValueError as error:
-            return SendEnded(outgoing.id, False, True, error=str(error), permanent=True)
-        if self._link is None:
-            return SendEnded(outgoing.id, False, True, error="the modem was lost before the message was given")
-        self._ending = asyncio.get_running_loop().create_future()
-        self._link.send(outgoing.id, parts)
-        return await self._ending
-
-    def _end_send(self, ended: SendEnded) -> None:
-        if self._ending is not None and not self._ending.done():
-            self._ending.set_result(ended)
-
-    async def _settle(self, outgoing: Outgoing, ended: SendEnded) -> None:
-        if ended.sent:
-            step.passed("sms.send.acknowledged")
-            await self._mailbox.record_sent(outgoing.id, ended.references)
-            step.passed("sms.send.recorded")
-        elif ended.certain:
-            await self._mailbox.record_failure(outgoing.id, ended.error, permanent=ended.permanent)
-        else:
-            await self._mailbox.record_uncertain(outgoing.id, ended.error)
-        if ended.sent:
-            self._announce(SmsSent(self._settings.name, outgoing.kind, "sent"))
-        elif not ended.certain:
-            self._announce(SmsSent(self._settings.name, outgoing.kind, "uncertain"))
-        else:
-            self._announce(SmsSent(self._settings.name, outgoing.kind, "failed" if ended.permanent else "retry"))
-
-
-def _part(modem: str, pdu: str, message: Deliver | None) -> Part:
-    """What is stored of a received PDU; one that nobody can read is kept as its own text."""
-    if message is None:
-        return Part(modem, "unreadable", True, pdu, "", None, 1, 1, pdu)
-    if message.port is not None:
-        return Part(modem, "binary", True, "", message.timestamp, None, 1, 1, pdu)
-    place = message.concat
-    sender = message.sender
-    return Part(
-        modem,
-        sender.text,
-        sender.alphanumeric,
-        message.text,
-        message.timestamp,
-        place.reference if place else None,
-        place.total if place else 1,
-        place.sequence if place else 1,
-        pdu,
-    )
-
-
-def _submits(outgoing: Outgoing) -> list[tuple[str, int]]:
-    """The parts as SUBMITs. A second try carries the same references, so that a phone joins or replaces the twin."""
-    reference = outgoing.id & 0xFF
-    recipient = Address(outgoing.number)
-    return [encode_submit(recipient, piece, reference=reference) for piece in concat.split(outgoing.text, reference)]
+                await self._mailbox.remember(name, value)
+            except NotStored as refused:
+                log.debug("%s: %s is not remembered: %s", self.name, name, refused)

@@ -9,10 +9,11 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Literal
 
-Fault = Literal["recipient", "away", "refused", "barred", "duplicate", "network", "modem"]
-"""recipient: this message will never pass, others may. away: this recipient cannot take it now. refused: the network
-takes nothing for this number, or from this SIM (credit). barred: the operator bars the number, or the SIM. duplicate:
-the service centre has it already (TP-RD). network, modem: nothing passes for the moment, whoever it is for.
+Fault = Literal["recipient", "format", "away", "refused", "barred", "duplicate", "network", "modem"]
+"""recipient: this message will never pass, others may. format: the modem could not read it, which noise on its line
+does too. away: this recipient cannot take it now. refused: the network takes nothing for this number, or from this SIM
+(credit). barred: the operator bars the number, or the SIM. duplicate: the service centre has it already (TP-RD).
+network, modem: nothing passes for the moment, whoever it is for.
 """
 
 RECIPIENT = MappingProxyType(
@@ -35,10 +36,9 @@ RECIPIENT = MappingProxyType(
         176: "TPDU not supported",
         195: "invalid recipient address",
         198: "validity period not supported",
-        304: "invalid PDU mode parameter",
-        305: "invalid text mode parameter",
     }
 )
+FORMAT = MappingProxyType({304: "invalid PDU mode parameter", 305: "invalid text mode parameter"})
 AWAY = MappingProxyType(
     {22: "recipient's memory is full", 27: "destination out of service", 208: "recipient's SIM storage full"}
 )
@@ -89,6 +89,7 @@ MODEM = MappingProxyType(
 )
 _BY_FAULT: tuple[tuple[Fault, MappingProxyType[int, str]], ...] = (
     ("recipient", RECIPIENT),
+    ("format", FORMAT),
     ("away", AWAY),
     ("refused", REFUSED),
     ("barred", BARRED),

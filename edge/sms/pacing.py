@@ -25,3 +25,13 @@ def within_budget(hour: int, day: int, settings: config.Sms) -> bool:
 def gap(now: float, last: float | None, settings: config.Sms) -> timedelta:
     """How long to wait at monotonic `now` when the last message left at `last`; nothing before the first."""
     return timedelta(seconds=max(0.0, last + settings.send_gap_s - now) if last is not None else 0.0)
+
+
+def lives_s(settings: config.Sms) -> dict[str, float]:
+    """How long a message of each kind is tried, in seconds."""
+    hours = {
+        "reply": settings.expire_reply_h,
+        "notification": settings.expire_notification_h,
+        "digest": settings.expire_digest_h,
+    }
+    return {kind: 3_600 * life for kind, life in hours.items()}

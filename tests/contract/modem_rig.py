@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,9 @@ from edge.clock import SystemClock
 from edge.config import Modem
 from edge.events import Event
 from edge.health import Health
-from edge.modem.driver import Driver, NotStored, Outgoing, Part
+from edge.modem.driver import Driver
+from edge.modem.errors import Fault
+from edge.modem.mailbox import Choice, Ended, NotStored, Outgoing, Part, Report, Started, Step, Taken
 from edge.simulator.gsm import GsmModem
 
 CITIZEN = "+6281234567001"
@@ -27,44 +30,80 @@ class MemoryMailbox:
     full: bool = False
     open: asyncio.Event = field(default_factory=asyncio.Event)
     sent: dict[int, tuple[int, ...]] = field(default_factory=dict)
-    failed: dict[int, tuple[str, bool]] = field(default_factory=dict)
+    failed: dict[int, tuple[str, Fault | None]] = field(default_factory=dict)
     uncertain: dict[int, str] = field(default_factory=dict)
-    reports: list[tuple[str, int, bool]] = field(default_factory=list)
-    outbox: asyncio.Queue[Outgoing] = field(default_factory=asyncio.Queue)
+    reports: list[tuple[str, int, bool | None]] = field(default_factory=list)
+    outbox: deque[Outgoing] = field(default_factory=deque)
+    memory: dict[str, str] = field(default_factory=dict)
+    taken: dict[int, list[int]] = field(default_factory=dict)
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self.open.set()
 
-    async def store_part(self, part: Part) -> bool:
+    async def store(self, arrivals: Sequence[Part | Report]) -> int:
         if self.full:
             raise NotStored("full")
-        if any(known.pdu == part.pdu for known in self.parts):
+        return sum([await self._store(arrival) for arrival in arrivals])
+
+    async def _store(self, arrival: Part | Report) -> int:
+        if isinstance(arrival, Report):
+            await self.open.wait()
+            self.reports.append((arrival.number, arrival.reference, arrival.delivered))
+            return 0
+        if any(known.pdu == arrival.pdu for known in self.parts):
             self.known_again += 1
-            return False
-        self.parts.append(part)
+            return 0
+        self.parts.append(arrival)
+        return 1
+
+    async def recover(self) -> None:
+        """Nothing outlives this memory."""
+
+    async def choose(self) -> Choice:
+        self.woken.clear()
+        return Choice(self.outbox[0]) if self.outbox else Choice()
+
+    async def wait(self, seconds: float | None) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self.woken.wait()
+        except TimeoutError:
+            pass
+
+    async def record(self, *steps: Step) -> bool:
+        done = [self._record(step) for step in steps]
+        return all(done)
+
+    def _record(self, step: Step) -> bool:
+        match step:
+            case Started(outgoing):
+                if outgoing not in self.outbox:
+                    return False
+                self.outbox.remove(outgoing)
+                self.taken[outgoing.id] = []
+            case Taken(message_id, _, reference) if reference is not None:
+                self.taken[message_id].append(reference)
+            case Ended(message_id, "sent"):
+                self.sent[message_id] = tuple(self.taken[message_id])
+            case Ended(message_id, "failed", error, fault):
+                self.failed[message_id] = (error, fault)
+            case Ended(message_id, "uncertain", error):
+                self.uncertain[message_id] = error
         return True
 
-    async def next_outgoing(self) -> Outgoing | None:
-        try:
-            return await asyncio.wait_for(self.outbox.get(), 1.0)
-        except TimeoutError:
-            return None
+    async def recall(self, name: str) -> str:
+        return self.memory.get(name, "")
 
-    async def record_sent(self, message_id: int, references: tuple[int, ...]) -> None:
-        self.sent[message_id] = references
+    async def remember(self, name: str, value: str) -> None:
+        self.memory[name] = value
 
-    async def record_failure(self, message_id: int, error: str, *, permanent: bool) -> None:
-        self.failed[message_id] = (error, permanent)
-
-    async def record_uncertain(self, message_id: int, error: str) -> None:
-        self.uncertain[message_id] = error
-
-    async def record_report(self, number: str, reference: int, delivered: bool) -> None:
-        await self.open.wait()
-        self.reports.append((number, reference, delivered))
+    def credit(self, *, enough: bool) -> None:
+        """Nothing is held here for want of credit."""
 
     def post(self, message_id: int, text: str, number: str = CITIZEN) -> None:
-        self.outbox.put_nowait(Outgoing(message_id, number, text, "reply"))
+        self.outbox.append(Outgoing(message_id, number, text, "reply"))
+        self.woken.set()
 
     def whole_since(self, before: int) -> bool:
         """All parts of one message have come after the first `before` parts."""

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from edge import config
 from edge.events import Event
-from edge.modem.mailbox import Outgoing, Part
+from edge.modem.mailbox import Ended, Outgoing, Part, Started, Taken
 from edge.queue.store.database import Store, StoreFull
 from edge.queue.store.messages import Messages
 from edge.queue.store.requests import Requests
@@ -37,13 +37,14 @@ SETTINGS = config.Sms(heads=(config.Head(rt=2, rw=1, phone=HEAD),), operators=(O
 
 @dataclass
 class StandingClock:
-    """Time that moves only when told."""
+    """Wall time that moves only when told; `passed` is how far monotonic time is ahead of the loop's."""
 
     now: float = NOON
     sure: bool = True
+    passed: float = 0.0
 
     def monotonic(self) -> float:
-        return asyncio.get_running_loop().time()
+        return asyncio.get_running_loop().time() + self.passed
 
     def wall(self) -> float:
         return self.now
@@ -80,7 +81,7 @@ class Office:
 
     async def receive(self, text: str, sender: str = CITIZEN, **given: Any) -> str:
         """Take a message in, let the Center handle it, and return the outcome."""
-        await self.mailbox.store_part(self.part(text, sender, **given))
+        await self.mailbox.store([self.part(text, sender, **given)])
         return await self.outcome()
 
     async def outcome(self) -> str:
@@ -95,14 +96,18 @@ class Office:
         """The first value of a query."""
         return await self.store.read(lambda conn: conn.execute(sql).fetchone()[0])
 
+    async def start(self) -> Outgoing | None:
+        """The next message that may leave now, its sending journalled as the driver would; None if there is none."""
+        outgoing = (await self.mailbox.choose()).outgoing
+        if outgoing is not None:
+            assert await self.mailbox.record(Started(outgoing, ((1, outgoing.reference),)))
+        return outgoing
+
     async def sent(self) -> list[Outgoing]:
-        """Everything that waits to be sent, taken as the driver would take it, and recorded as sent."""
+        """Everything that may leave now, taken as the driver would take it, and recorded as sent."""
         taken: list[Outgoing] = []
-        while await self.one("SELECT count(*) FROM outgoing WHERE state = 'pending'"):
-            outgoing = await self.mailbox.next_outgoing()
-            if outgoing is None:
-                break
-            await self.mailbox.record_sent(outgoing.id, (7,))
+        while (outgoing := await self.start()) is not None:
+            await self.mailbox.record(Taken(outgoing.id, 1, 7), Ended(outgoing.id, "sent"))
             taken.append(outgoing)
         return taken
 
@@ -160,7 +165,8 @@ async def open_office(
     requests, messages, clock = Requests(seal), Messages(seal), StandingClock()
     events: list[Event] = []
     center = Center(store, requests, messages, village, settings, clock=clock, announce=events.append)
-    mailbox = StoreMailbox(store, messages, settings, clock=clock, announce=events.append, look_s=0.5)
+    mailbox = StoreMailbox(store, messages, settings, clock=clock, announce=events.append)
+    await mailbox.recover()
     office = Office(store, requests, messages, clock, settings, center, mailbox, events)
     task = asyncio.create_task(center.run()) if running else None
     try:

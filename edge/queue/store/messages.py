@@ -16,12 +16,16 @@ from edge.queue.store.seal import Seal
 from edge.queue.store.senders import Drafts, Stops
 
 SERIES_S = DAY_S
+_SERIES_AT_ONCE = 50
 Assemble = Callable[[Iterable[str]], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """One received part; `pdu` with `modem` is its identity. `reference` is None for a message of one part."""
+    """One received part; `pdu` with `modem` is its identity.
+
+    `reference` is None for a message of one part; `wide` says that it has 16 bits instead of 8.
+    """
 
     modem: str
     sender: str
@@ -32,6 +36,7 @@ class Part:
     total: int
     sequence: int
     pdu: str
+    wide: bool = False
 
     def __repr__(self) -> str:
         return f"Part({self.sequence} of {self.total} on {self.modem})"
@@ -82,15 +87,17 @@ class Messages:
         digest = self._seal.digest(f"{part.modem}\n{part.pdu.upper()}", "part")
         if conn.execute("SELECT 1 FROM inbound_part WHERE digest = ?", (digest,)).fetchone():
             return False
-        series = self._seal.digest(f"{part.modem}\n{part.sender}\n{part.reference}\n{part.total}", "series")
+        reference = f"{part.reference}{'w' if part.wide else ''}"
+        series = self._seal.digest(f"{part.modem}\n{part.sender}\n{reference}\n{part.total}", "series")
         whole = part.reference is None or part.total <= 1
         conn.execute(
-            "INSERT INTO inbound_part (digest, inbound, series, sequence, total, content, received_at) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO inbound_part (digest, inbound, series, sequence, total, content, received_at, text_digest) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 digest,
                 self._add_inbound(conn, part, assemble([part.text]), now=now) if whole else None,
                 *(series, part.sequence, part.total, None if whole else self._pack(part), now),
+                None if whole else self._seal.digest(part.text, "part.text"),
             ),
         )
         if not whole:
@@ -98,14 +105,35 @@ class Messages:
         return True
 
     def join_incomplete(self, conn: sqlite3.Connection, *, now: float, assemble: Assemble) -> int:
-        """Take long messages whose missing parts have not come in a day as they are; how many there were."""
+        """Take long messages whose missing parts have not come in a day as they are; how many there were.
+
+        Parts that say again what a whole message of the same series said are its late twins: they make no message.
+        """
         late = conn.execute(
-            "SELECT series FROM inbound_part WHERE inbound IS NULL GROUP BY series HAVING max(received_at) < ?",
-            (now - SERIES_S,),
+            "SELECT series FROM inbound_part WHERE inbound IS NULL GROUP BY series HAVING max(received_at) < ? LIMIT ?",
+            (now - SERIES_S, _SERIES_AT_ONCE),
         ).fetchall()
         for (series,) in late:
-            self._join(conn, series, assemble, now=now, incomplete=True)
+            if not self._settle_twins(conn, series):
+                self._join(conn, series, assemble, now=now, incomplete=True)
         return len(late)
+
+    def _settle_twins(self, conn: sqlite3.Connection, series: bytes) -> bool:
+        """Whether all open parts of the series repeat parts of one whole message; then they are counted to it."""
+        row = conn.execute(
+            "SELECT twin.inbound FROM inbound_part AS late JOIN inbound_part AS twin ON twin.series = late.series "
+            "AND twin.sequence = late.sequence AND twin.text_digest = late.text_digest AND twin.inbound IS NOT NULL "
+            "WHERE late.series = :series AND late.inbound IS NULL AND twin.received_at > late.received_at - :day "
+            "GROUP BY twin.inbound HAVING count(DISTINCT late.digest) = "
+            "(SELECT count(*) FROM inbound_part WHERE series = :series AND inbound IS NULL)",
+            {"series": series, "day": SERIES_S},
+        ).fetchone()
+        if row is None:
+            return False
+        conn.execute(
+            "UPDATE inbound_part SET inbound = ?, content = NULL WHERE series = ? AND inbound IS NULL", (row[0], series)
+        )
+        return True
 
     def waiting(self, conn: sqlite3.Connection, *, limit: int) -> list[int]:
         """The oldest messages not handled yet."""
@@ -214,14 +242,18 @@ class Messages:
         incomplete: bool,
     ) -> None:
         """Make one message of the open parts of a series; of two parts with one number the later one counts."""
+        total, there = conn.execute(
+            "SELECT max(total), count(DISTINCT sequence) FROM inbound_part WHERE series = ? AND inbound IS NULL",
+            (series,),
+        ).fetchone()
+        if not incomplete and there < total:
+            return
         rows = conn.execute(
-            "SELECT sequence, total, content FROM inbound_part WHERE series = ? AND inbound IS NULL "
-            "ORDER BY sequence, received_at",
+            "SELECT sequence, content, max(received_at) FROM inbound_part WHERE series = ? AND inbound IS NULL "
+            "GROUP BY sequence",
             (series,),
         ).fetchall()
-        parts = {row[0]: json.loads(self._seal.open(row[2], "inbound_part")) for row in rows}
-        if not incomplete and not parts.keys() >= set(range(1, rows[0][1] + 1)):
-            return
+        parts = {row[0]: json.loads(self._seal.open(row[1], "inbound_part")) for row in rows}
         ordered = [parts[sequence] for sequence in sorted(parts)]
         first = Part(**ordered[0], reference=None, total=1, sequence=1, pdu="")
         inbound = self._add_inbound(conn, first, assemble(part["text"] for part in ordered), now=now)

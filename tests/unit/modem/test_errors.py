@@ -11,7 +11,7 @@ from edge.modem.errors import Fault
     [
         (1, "recipient"),
         (28, "recipient"),
-        (304, "recipient"),
+        (304, "format"),
         (27, "away"),
         (21, "refused"),
         (50, "refused"),
@@ -40,8 +40,8 @@ def test_only_what_no_other_try_can_help_is_permanent(code: int, permanent: bool
 
 def test_no_code_stands_twice() -> None:
     """The tables would contradict each other."""
-    tables = (errors.RECIPIENT, errors.AWAY, errors.REFUSED, errors.BARRED, errors.DUPLICATE, errors.NETWORK)
-    codes = [code for table in (*tables, errors.MODEM) for code in table]
+    tables = (errors.RECIPIENT, errors.FORMAT, errors.AWAY, errors.REFUSED, errors.BARRED, errors.DUPLICATE)
+    codes = [code for table in (*tables, errors.NETWORK, errors.MODEM) for code in table]
     assert len(codes) == len(set(codes))
 
 

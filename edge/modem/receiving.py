@@ -1,0 +1,90 @@
+"""What has arrived is made durable in batches, and only then deleted from the SIM."""
+
+from __future__ import annotations
+
+import asyncio
+
+from edge import step
+from edge.events import Announce, SmsReceived
+from edge.modem.link import Link
+from edge.modem.mailbox import Mailbox, NotStored, Part, Report
+from edge.modem.outcomes import Arrived
+from edge.modem.pdu import Deliver, StatusReport
+
+STORE_AGAIN_S = 5.0
+MOST_WAITING = 256
+MOST_AT_ONCE = 64
+
+
+class Receiving:
+    """The arrivals of one modem, from any of its links in turn."""
+
+    def __init__(self, name: str, mailbox: Mailbox, announce: Announce) -> None:
+        self._name, self._mailbox, self._announce = name, mailbox, announce
+        self._arrived: asyncio.Queue[tuple[Link, Arrived]] = asyncio.Queue()
+
+    @property
+    def idle(self) -> bool:
+        """Nothing waits to be stored."""
+        return self._arrived.empty()
+
+    def happened(self, link: Link, arrived: Arrived) -> None:
+        """Let an arrival wait to be stored; beyond `MOST_WAITING` the SIM keeps it; a report is dropped."""
+        if self._arrived.qsize() < MOST_WAITING:
+            self._arrived.put_nowait((link, arrived))
+        elif arrived.index is not None:
+            asyncio.get_running_loop().call_soon(link.release, arrived.index)
+
+    async def run(self) -> None:
+        """Store all that waits in one transaction, delete it, and so on until cancelled."""
+        while True:
+            batch = [await self._arrived.get()]
+            while len(batch) < MOST_AT_ONCE and not self._arrived.empty():
+                batch.append(self._arrived.get_nowait())
+            try:
+                new = await self._mailbox.store([_read(self._name, arrived) for _, arrived in batch])
+            except NotStored:
+                _release(batch)
+                await asyncio.sleep(STORE_AGAIN_S)
+                continue
+            step.passed("sms.part.committed")
+            for _ in range(new):
+                self._announce(SmsReceived(self._name))
+            for link, arrived in batch:
+                if arrived.index is not None:
+                    link.delete(arrived.index)
+
+
+def _release(batch: list[tuple[Link, Arrived]]) -> None:
+    """Leave on the SIM what could not be stored."""
+    for link, arrived in batch:
+        if arrived.index is not None:
+            link.release(arrived.index)
+
+
+def _read(modem: str, arrived: Arrived) -> Part | Report:
+    message = arrived.message
+    if isinstance(message, StatusReport):
+        return Report(message.recipient.text, message.reference, message.delivered)
+    return _part(modem, arrived.pdu, message)
+
+
+def _part(modem: str, pdu: str, message: Deliver | None) -> Part:
+    """What is stored of a received PDU; one that nobody can read is kept as its own text."""
+    if message is None:
+        return Part(modem, "unreadable", True, pdu, "", None, 1, 1, pdu)
+    if message.port is not None:
+        return Part(modem, "binary", True, "", message.timestamp, None, 1, 1, pdu)
+    place, sender = message.concat, message.sender
+    return Part(
+        modem,
+        sender.text,
+        sender.alphanumeric,
+        message.text,
+        message.timestamp,
+        place.reference if place else None,
+        place.total if place else 1,
+        place.sequence if place else 1,
+        pdu,
+        wide=place.wide if place else False,
+    )

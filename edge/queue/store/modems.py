@@ -1,0 +1,19 @@
+"""What is remembered of each modem from one start to the next. Functions take the connection of the transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+
+
+def recall(conn: sqlite3.Connection, modem: str, name: str) -> str:
+    """The value kept under `name`, "" if none."""
+    row = conn.execute("SELECT value FROM modem_memory WHERE modem = ? AND name = ?", (modem, name)).fetchone()
+    return str(row[0]) if row else ""
+
+
+def remember(conn: sqlite3.Connection, modem: str, name: str, value: str, *, now: float) -> None:
+    """Keep `value` under `name` in place of what was there."""
+    conn.execute(
+        "INSERT INTO modem_memory VALUES (?, ?, ?, ?) ON CONFLICT (modem, name) DO UPDATE SET value = ?3, at = ?4",
+        (modem, name, value, now),
+    )

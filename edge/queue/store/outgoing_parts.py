@@ -1,0 +1,161 @@
+"""The parts of SMS that go out: what the network was given of each message, and what it and its reports said.
+
+A part: waiting -> given (from here the network may have it) -> taken. `tp_mr` is the reference in the PDU; `told` the
+one that the modem named, which a report then carries. All methods take the connection of the caller's transaction.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+REPORTS_S = 4 * 86_400.0
+"""How long after its sending a report may come: the validity of a message and a day."""
+
+_REPORTED = """
+SELECT message, sequence FROM (
+    SELECT part.message, part.sequence, part.given_at,
+        CASE WHEN part.told = :mr THEN 0 WHEN part.tp_mr = :mr THEN 1 ELSE 2 END AS rank
+    FROM outgoing JOIN outgoing_part AS part ON part.message = outgoing.id
+    WHERE outgoing.number_digest = :digest AND outgoing.sending_at BETWEEN :since AND :now
+    AND part.modem IN ('', :modem) AND part.state <> 'waiting'
+    AND (part.told = :mr OR (part.told IS NULL AND outgoing.state <> 'sending'
+        AND (part.tp_mr = :mr OR part.state = 'given')))
+) ORDER BY rank, CASE WHEN rank = 2 THEN given_at ELSE -given_at END LIMIT 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a message's parts: how many there are, which are with the network, which may be (with TP-MR)."""
+
+    total: int
+    taken: frozenset[int]
+    given: Mapping[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Sends:
+    """How many parts a SIM sent in the last hour and day."""
+
+    hour: int
+    day: int
+
+
+class Parts:
+    """The rows of `outgoing_part`."""
+
+    def known(self, conn: sqlite3.Connection, message: int) -> Known:
+        """What earlier tries left."""
+        rows = conn.execute("SELECT sequence, state, tp_mr FROM outgoing_part WHERE message = ?", (message,)).fetchall()
+        taken = frozenset(row[0] for row in rows if row[1] == "taken")
+        return Known(len(rows), taken, {row[0]: row[2] for row in rows if row[1] == "given"})
+
+    def sends(self, conn: sqlite3.Connection, modem: str, *, hour: float, day: float, now: float) -> Sends:
+        """How many parts `modem` gave to the network since `hour` and `day`."""
+        row = conn.execute(
+            "SELECT count(*) FILTER (WHERE given_at > ?), count(*) FROM outgoing_part "
+            "WHERE modem IN ('', ?) AND given_at BETWEEN ? AND ?",
+            (hour, modem, day, now),
+        ).fetchone()
+        return Sends(row[0], row[1])
+
+    def plan(
+        self, conn: sqlite3.Connection, message: int, modem: str, parts: Collection[tuple[int, int]], *, now: float
+    ) -> None:
+        """Write down what is sent now, the first part as given; a part that is not in `parts` must be taken."""
+        if not self._kept(conn, message, parts):
+            conn.execute("DELETE FROM outgoing_part WHERE message = ?", (message,))
+        first = min((sequence for sequence, _ in parts), default=0)
+        for sequence, reference in parts:
+            conn.execute(
+                "INSERT INTO outgoing_part (message, sequence, tp_mr, state, modem, given_at) "
+                "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (message, sequence) DO UPDATE "
+                "SET tp_mr = excluded.tp_mr, modem = excluded.modem,"
+                " state = CASE WHEN state = 'given' THEN state ELSE excluded.state END,"
+                " given_at = coalesce(excluded.given_at, given_at)",
+                (
+                    *(message, sequence, reference, "given" if sequence == first else "waiting", modem),
+                    now if sequence == first else None,
+                ),
+            )
+
+    def _kept(self, conn: sqlite3.Connection, message: int, parts: Collection[tuple[int, int]]) -> bool:
+        """Whether the parts written down before are of the same division of the text."""
+        before = self.known(conn, message)
+        planned = {sequence for sequence, _ in parts}
+        return planned | before.taken == set(range(1, before.total + 1)) and not planned & before.taken
+
+    def give(self, conn: sqlite3.Connection, message: int, sequence: int, *, now: float) -> None:
+        """The part is about to leave."""
+        conn.execute(
+            "UPDATE outgoing_part SET state = 'given', given_at = ? WHERE message = ? AND sequence = ?",
+            (now, message, sequence),
+        )
+
+    def take(self, conn: sqlite3.Connection, message: int, sequence: int, reference: int | None, *, now: float) -> None:
+        """The network took the part; `reference` is what the modem called it."""
+        conn.execute(
+            "UPDATE outgoing_part SET state = 'taken', taken_at = ?, told = ? WHERE message = ? AND sequence = ?",
+            (now, reference, message, sequence),
+        )
+
+    def all_taken(self, conn: sqlite3.Connection, message: int, *, now: float) -> None:
+        """The network has every part."""
+        conn.execute(
+            "UPDATE outgoing_part SET state = 'taken', taken_at = ? WHERE message = ? AND state <> 'taken'",
+            (now, message),
+        )
+
+    def not_given(self, conn: sqlite3.Connection, message: int, twins: Collection[int]) -> None:
+        """The network refused what it was given last; only `twins` may be there from an earlier try."""
+        for (sequence,) in conn.execute(
+            "SELECT sequence FROM outgoing_part WHERE message = ? AND state = 'given'", (message,)
+        ).fetchall():
+            if sequence not in twins:
+                conn.execute(
+                    "UPDATE outgoing_part SET state = 'waiting' WHERE message = ? AND sequence = ?", (message, sequence)
+                )
+
+    def states(self, conn: sqlite3.Connection, message: int) -> set[str]:
+        """The states that parts of the message are in."""
+        rows = conn.execute("SELECT DISTINCT state FROM outgoing_part WHERE message = ?", (message,)).fetchall()
+        return {row[0] for row in rows}
+
+    def report(
+        self,
+        conn: sqlite3.Connection,
+        modem: str,
+        digest: bytes,
+        reference: int,
+        delivered: bool | None,
+        *,
+        now: float,
+    ) -> int | None:
+        """Note a report on the part to this number that it is about, and return the message.
+
+        That is the newest whose reference the modem told so, else one that was given under it. A modem that counts by
+        itself and whose answer was lost never told: a report that fits no part is then about the oldest one in doubt.
+        A part under way is not in doubt yet, so that a stray report cannot make it pass for taken.
+        """
+        row = conn.execute(
+            _REPORTED,
+            {"mr": reference, "digest": digest, "modem": modem, "since": now - REPORTS_S, "now": now},
+        ).fetchone()
+        if row is None:
+            return None
+        conn.execute(
+            "UPDATE outgoing_part SET state = 'taken', told = coalesce(told, ?), taken_at = coalesce(taken_at, ?),"
+            " delivered = coalesce(?, delivered) WHERE message = ? AND sequence = ?",
+            (reference, now, delivered, row[0], row[1]),
+        )
+        return int(row[0])
+
+    def sum_up(self, conn: sqlite3.Connection, message: int) -> None:
+        """A message is delivered when all of its parts are, and lost when one is."""
+        conn.execute(
+            "UPDATE outgoing SET delivered = (SELECT CASE WHEN min(coalesce(delivered, 1)) = 0 THEN 0"
+            " WHEN count(*) = count(delivered) THEN 1 END FROM outgoing_part WHERE message = outgoing.id) WHERE id = ?",
+            (message,),
+        )
