@@ -12,6 +12,7 @@ from click.core import ParameterSource
 from edge import exits
 from edge.commands.common import config_option, end, json_option, print_json, run_dir
 from edge.commands.durations import spoken
+from edge.commands.modem_console import console, record
 from edge.commands.modem_doctor import doctor
 
 Said = dict[str, Any]
@@ -125,3 +126,5 @@ def _skew(seconds: float) -> str:
 
 
 modem.add_command(doctor)
+modem.add_command(console)
+modem.add_command(record)

@@ -129,7 +129,8 @@ class Inspection:
             self._end_recording(recording)
         elif "offset" not in question:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(recording.ended.wait(), WAIT_S)
+                left = recording.recorder.left(self._clock.monotonic())
+                await asyncio.wait_for(recording.ended.wait(), min(WAIT_S, left))
         if recording.recorder.done(self._clock.monotonic()):
             self._end_recording(recording)
         if recording.text is None:

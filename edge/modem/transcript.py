@@ -82,6 +82,10 @@ class Recorder:
         """Whether nothing more is noted."""
         return now >= self._until or self._room <= 0 or len(self.chunks) >= _MOST_CHUNKS
 
+    def left(self, now: float) -> float:
+        """Seconds until it ends by itself."""
+        return max(0.0, self._until - now)
+
     def masked(self, key: bytes) -> str:
         """The recording as text, with other numbers and words in place of the real ones (see `masking`)."""
         return write(Transcript(mask(self.chunks, key)))
