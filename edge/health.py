@@ -164,7 +164,7 @@ _DECLARED = (
         "error",
         "Modem SMS tidak terhubung",
         "Periksa kabel modem SMS, lalu tunggu satu menit. Bila belum pulih, hubungi Dishubkominfo.",
-        "the modem's serial device is absent or silent; SMS waits, everything else runs",
+        "the modem's serial device is absent, held by another program or may not be opened; SMS waits, all else runs",
     ),
     Condition(
         "modem-sim",

@@ -75,8 +75,8 @@ class Link:
     ) -> Link:
         """Open the port and begin to initialise; raises `PortUnavailable`. `happened` gets every event.
 
-        `device` is the serial line where ``[modem] device`` is no path; `smsc` the service centre seen before, for a SIM
-        that has lost it; `reset` a rung that the session performs first; `patience_s` how long it greets in vain.
+        `device` is the serial line where ``[modem] device`` is no path; `smsc` the service centre seen before, for a
+        SIM that has lost it; `reset` a rung that the session performs first; `patience_s` how long it greets in vain.
         """
         link = cls(settings, pin, clock, happened, smsc=smsc, reset=reset, patience_s=patience_s)
         link.tap = tap

@@ -35,6 +35,13 @@ MISTAKES: Mistakes = {
     "no-uplink": [
         ("uplink", "has 0 entries, wanted 1 to 8", "Add or remove entries."),
     ],
+    "pattern-modem": [
+        (
+            "modem.device",
+            '"ttyUSB0" is not a path from / on, usb:VVVV:PPPP, usb:VVVV:PPPP:SERIAL or imei: and 15 digits',
+            EXPLAINED,
+        ),
+    ],
     "pattern-code": [
         ("village.code", '"35.10.05.2001" is not the 10 digits of a village code, without dots', EXPLAINED),
     ],
