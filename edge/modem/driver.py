@@ -20,8 +20,9 @@ from edge.config import Modem
 from edge.control import Handler
 from edge.events import Announce
 from edge.health import Health
-from edge.modem import outcomes
+from edge.modem import inspection, outcomes
 from edge.modem.credit import Credit
+from edge.modem.inspection import Inspection
 from edge.modem.keeper import Keeper
 from edge.modem.link import Link
 from edge.modem.mailbox import Choice, Mailbox, NotStored, Outgoing, Part
@@ -66,6 +67,9 @@ class Driver:
         self.receiving = Receiving(settings.name, mailbox, announce)
         self.sending = Sending(mailbox, link=lambda: self._keeper.link, chosen=self._chosen, reports=settings.reports)
         self.credit = Credit(settings, mailbox, clock, health, ask=self._ask_balance, keep=self._keep)
+        self.inspection = Inspection(
+            settings.name, clock, link=lambda: self._keeper.link, overhear=lambda tap: self._keeper.overhear(tap)
+        )
         self._keeper = Keeper(
             settings,
             Pin(pin),
@@ -89,7 +93,7 @@ class Driver:
 
     def handlers(self) -> dict[str, Handler]:
         """Questions that commands ask about this modem by the control socket."""
-        return {}
+        return inspection.handlers([self.inspection])
 
     async def run(self) -> None:
         """Keep the modem at work until cancelled; a modem that is away is waited for."""
@@ -136,6 +140,8 @@ class Driver:
                 self._tell(manufacturer=manufacturer, model=model, firmware=firmware, imei=imei)
             case outcomes.StorageSeen(used, capacity):
                 self._tell(sim_used=used, sim_capacity=capacity)
+            case outcomes.Queried():
+                self.inspection.happened(event)
             case outcomes.CallRejected():
                 self._tell(calls_rejected=self._status.calls_rejected + 1)
                 log.info("%s: an incoming call was rejected", self.name)

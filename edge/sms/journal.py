@@ -136,7 +136,7 @@ class Journal:
         if judged.became == "sent":
             self._rows.sent(conn, ended.id, now=now)
         elif judged.became == "uncertain":
-            self._rows.doubtful(conn, ended.id, ended.error, settle_at=now + self._settle_s)
+            self._rows.doubtful(conn, ended.id, ended.error, settle_at=now + self._settle_s, now=now)
         elif judged.became == "twin":
             self._end_twin(conn, judged, now)
         else:

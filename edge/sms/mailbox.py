@@ -138,7 +138,7 @@ class StoreMailbox:
         def work(conn: sqlite3.Connection) -> tuple[list[str], str]:
             left = outgoing.left_sending(conn, self._modem, now=now)
             for row, _ in left:
-                outgoing.doubtful(conn, row, "the daemon ended while it was sent", settle_at=settle_at)
+                outgoing.doubtful(conn, row, "the daemon ended while it was sent", settle_at=settle_at, now=now)
             return [kind for _, kind in left], modems.recall(conn, self._modem, REFERENCE)
 
         kinds, reference = await self._write(work)

@@ -233,13 +233,16 @@ class Outgoing:
         )
         return "failed" if over else "pending"
 
-    def doubtful(self, conn: sqlite3.Connection, outgoing: int, error: str, *, settle_at: float) -> bool:
-        """The network may have taken the parts given; a report may settle it until `settle_at`."""
+    def doubtful(self, conn: sqlite3.Connection, outgoing: int, error: str, *, settle_at: float, now: float) -> bool:
+        """The network may have taken the part given; a report may settle it until `settle_at`, or did so before."""
         done = conn.execute(
             "UPDATE outgoing SET state = 'uncertain', uncertain = uncertain + 1, error = ?, settle_at = ? "
             "WHERE id = ? AND state = 'sending'",
             (error[:_MOST_ERROR], settle_at, outgoing),
         )
+        if done.rowcount == 1:
+            self.parts.take_hinted(conn, outgoing, now=now)
+            self._settled(conn, outgoing, now=now)
         return done.rowcount == 1
 
     def left_sending(self, conn: sqlite3.Connection, modem: str, *, now: float) -> list[tuple[int, str]]:
@@ -295,6 +298,10 @@ class Outgoing:
         if message is None:
             return ""
         self.parts.sum_up(conn, message)
+        return self._settled(conn, message, now=now)
+
+    def _settled(self, conn: sqlite3.Connection, message: int, *, now: float) -> str:
+        """The state that a message in doubt comes to once a part of it is known to be taken, "" if none."""
         states = self.parts.states(conn, message)
         new = "uncertain" if "given" in states else "pending" if "waiting" in states else "sent"
         done = conn.execute(

@@ -1,7 +1,9 @@
 """The parts of SMS that go out: what the network was given of each message, and what it and its reports said.
 
 A part: waiting -> given (from here the network may have it) -> taken. `tp_mr` is the reference in the PDU; `told` the
-one that the modem named, which a report then carries. All methods take the connection of the caller's transaction.
+one that the modem named, which a report then carries. A report may come before that name is known, or instead of it:
+then it is kept as a hint on the part under way, until the modem's word or its silence says whether the two belong
+together. All methods take the connection of the caller's transaction.
 """
 
 from __future__ import annotations
@@ -23,6 +25,12 @@ SELECT message, sequence FROM (
     AND (part.told = :mr OR (part.told IS NULL AND outgoing.state <> 'sending'
         AND (part.tp_mr = :mr OR part.state = 'given')))
 ) ORDER BY rank, CASE WHEN rank = 2 THEN given_at ELSE -given_at END LIMIT 1
+"""
+_HINTED = """
+UPDATE outgoing_part SET hint = :mr, hint_delivered = coalesce(:delivered, CASE WHEN hint = :mr THEN hint_delivered END)
+WHERE state = 'given' AND modem IN ('', :modem) AND (hint IS NULL OR hint <> tp_mr) AND message IN (
+    SELECT id FROM outgoing INDEXED BY outgoing_sending WHERE state = 'sending' AND number_digest = :digest
+)
 """
 
 
@@ -97,9 +105,21 @@ class Parts:
     def take(self, conn: sqlite3.Connection, message: int, sequence: int, reference: int | None, *, now: float) -> None:
         """The network took the part; `reference` is what the modem called it."""
         conn.execute(
-            "UPDATE outgoing_part SET state = 'taken', taken_at = ?, told = ? WHERE message = ? AND sequence = ?",
+            "UPDATE outgoing_part SET state = 'taken', taken_at = ?1, told = ?2, hint = NULL, hint_delivered = NULL,"
+            " delivered = CASE WHEN hint = coalesce(?2, tp_mr) THEN hint_delivered ELSE delivered END "
+            "WHERE message = ?3 AND sequence = ?4",
             (now, reference, message, sequence),
         )
+        self.sum_up(conn, message)
+
+    def take_hinted(self, conn: sqlite3.Connection, message: int, *, now: float) -> None:
+        """The modem fell silent about the part under way: the report that came meanwhile was about it."""
+        conn.execute(
+            "UPDATE outgoing_part SET state = 'taken', taken_at = ?, told = hint, delivered = hint_delivered,"
+            " hint = NULL, hint_delivered = NULL WHERE message = ? AND state = 'given' AND hint IS NOT NULL",
+            (now, message),
+        )
+        self.sum_up(conn, message)
 
     def all_taken(self, conn: sqlite3.Connection, message: int, *, now: float) -> None:
         """The network has every part."""
@@ -110,13 +130,11 @@ class Parts:
 
     def not_given(self, conn: sqlite3.Connection, message: int, twins: Collection[int]) -> None:
         """The network refused what it was given last; only `twins` may be there from an earlier try."""
-        for (sequence,) in conn.execute(
-            "SELECT sequence FROM outgoing_part WHERE message = ? AND state = 'given'", (message,)
-        ).fetchall():
-            if sequence not in twins:
-                conn.execute(
-                    "UPDATE outgoing_part SET state = 'waiting' WHERE message = ? AND sequence = ?", (message, sequence)
-                )
+        conn.execute("UPDATE outgoing_part SET hint = NULL, hint_delivered = NULL WHERE message = ?", (message,))
+        for sequence in self.known(conn, message).given.keys() - set(twins):
+            conn.execute(
+                "UPDATE outgoing_part SET state = 'waiting' WHERE message = ? AND sequence = ?", (message, sequence)
+            )
 
     def states(self, conn: sqlite3.Connection, message: int) -> set[str]:
         """The states that parts of the message are in."""
@@ -137,13 +155,12 @@ class Parts:
 
         That is the newest whose reference the modem told so, else one that was given under it. A modem that counts by
         itself and whose answer was lost never told: a report that fits no part is then about the oldest one in doubt.
-        A part under way is not in doubt yet, so that a stray report cannot make it pass for taken.
+        A part under way is not in doubt yet: the report is then kept as its hint.
         """
-        row = conn.execute(
-            _REPORTED,
-            {"mr": reference, "digest": digest, "modem": modem, "since": now - REPORTS_S, "now": now},
-        ).fetchone()
+        given = {"mr": reference, "digest": digest, "modem": modem, "since": now - REPORTS_S, "now": now}
+        row = conn.execute(_REPORTED, given).fetchone()
         if row is None:
+            conn.execute(_HINTED, given | {"delivered": delivered})
             return None
         conn.execute(
             "UPDATE outgoing_part SET state = 'taken', told = coalesce(told, ?), taken_at = coalesce(taken_at, ?),"

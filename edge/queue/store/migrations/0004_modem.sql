@@ -41,6 +41,7 @@ FROM outgoing;
 
 -- A part of a message: waiting, given (the network may have it) or taken (the network said so). `tp_mr` is the reference
 -- written into the PDU, `told` the one that the modem named; `modem` and `given_at` count against a SIM's budget.
+-- `hint` is the reference of a report that came while the part was under way, `hint_delivered` what that report said.
 CREATE TABLE outgoing_part (
     message INTEGER NOT NULL,
     sequence INTEGER NOT NULL,
@@ -51,6 +52,8 @@ CREATE TABLE outgoing_part (
     given_at REAL,
     taken_at REAL,
     delivered INTEGER,
+    hint INTEGER,
+    hint_delivered INTEGER,
     PRIMARY KEY (message, sequence)
 ) STRICT, WITHOUT ROWID;
 

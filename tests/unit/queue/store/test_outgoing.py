@@ -134,7 +134,7 @@ def test_a_clock_that_jumped_back_makes_nothing_wait_for_years(conn: sqlite3.Con
     for one in (row, doubted):
         start(outgoing, conn, one)
     outgoing.not_sent(conn, row, "busy", fault="network", wait_s=15, now=NOW)
-    outgoing.doubtful(conn, doubted, "crash", settle_at=NOW + 90)
+    outgoing.doubtful(conn, doubted, "crash", settle_at=NOW + 90, now=NOW)
     long_ago = NOW - 300_000_000
     assert due(outgoing, conn, now=long_ago) == row
     assert outgoing.settle(conn, "modem", ("reply",), now=long_ago) == 1
@@ -148,7 +148,7 @@ def test_doubt_is_resolved_by_one_more_send(conn: sqlite3.Connection, outgoing: 
         start(outgoing, conn, row, 5, now=now)
         assert outgoing.left_sending(conn, "modem", now=now) == [(row, "reply")]
         assert outgoing.left_sending(conn, "second", now=now) == []
-        assert outgoing.doubtful(conn, row, "crash", settle_at=now + 90)
+        assert outgoing.doubtful(conn, row, "crash", settle_at=now + 90, now=now)
         assert outgoing.settle(conn, "modem", ("reply",), now=now + 89) == 0
         outgoing.settle(conn, "modem", ("reply",), now=now + 90)
         states.append(state(conn, row))
@@ -168,7 +168,7 @@ def test_what_was_refused_is_no_twin_and_what_is_in_doubt_stays_one(
     outgoing.not_sent(conn, row, "busy", fault="network", wait_s=0, now=NOW)
     assert outgoing.parts.known(conn, row) == Known(2, frozenset({1}), {})
     assert outgoing.start(conn, row, "modem", [(2, 7)], now=NOW)
-    outgoing.doubtful(conn, row, "no answer", settle_at=NOW)
+    outgoing.doubtful(conn, row, "no answer", settle_at=NOW, now=NOW)
     outgoing.settle(conn, "modem", ("reply",), now=NOW)
     assert outgoing.parts.known(conn, row) == Known(2, frozenset({1}), {2: 7})
     assert outgoing.start(conn, row, "modem", [(2, 7)], now=NOW)
@@ -192,7 +192,7 @@ def test_a_late_word_about_a_settled_message_changes_nothing(conn: sqlite3.Conne
     start(outgoing, conn, row)
     assert outgoing.sent(conn, row, now=NOW)
     assert outgoing.not_sent(conn, row, "late", fault="network", wait_s=1, now=NOW) == ""
-    assert not outgoing.doubtful(conn, row, "late", settle_at=NOW)
+    assert not outgoing.doubtful(conn, row, "late", settle_at=NOW, now=NOW)
     assert not outgoing.sent(conn, row, now=NOW)
     assert state(conn, row) == "sent"
 
@@ -260,7 +260,7 @@ def test_any_report_proves_that_the_network_has_it(
     """A message would be sent twice though the service centre spoke of it."""
     row = queue(outgoing, conn)
     start(outgoing, conn, row, 5)
-    outgoing.doubtful(conn, row, "no answer", settle_at=NOW + 90)
+    outgoing.doubtful(conn, row, "no answer", settle_at=NOW + 90, now=NOW)
     assert outgoing.report(conn, "modem", PHONE, 5, delivered, now=NOW + 1) == "sent"
     assert conn.execute("SELECT delivered FROM outgoing").fetchone()[0] == noted
     assert outgoing.settle(conn, "modem", ("reply",), now=NOW + 91) == 0
@@ -273,12 +273,45 @@ def test_a_modem_that_counts_by_itself_is_understood(conn: sqlite3.Connection, o
         start(outgoing, conn, row, place, now=NOW + place)
     outgoing.parts.take(conn, rows[0], 1, 201, now=NOW)
     outgoing.sent(conn, rows[0], now=NOW)
-    outgoing.doubtful(conn, rows[1], "no answer", settle_at=NOW + 90)
+    outgoing.doubtful(conn, rows[1], "no answer", settle_at=NOW + 90, now=NOW)
     assert outgoing.report(conn, "modem", PHONE, 201, True, now=NOW + 5) == ""
     assert outgoing.report(conn, "modem", PHONE, 202, True, now=NOW + 5) == "sent"
     assert [state(conn, row) for row in rows] == ["sent", "sent", "sending"]
-    assert outgoing.report(conn, "modem", PHONE, 203, True, now=NOW + 5) == ""
-    assert outgoing.parts.known(conn, rows[2]).taken == frozenset()
+
+
+@pytest.mark.parametrize(("told", "delivered"), [(203, 1), (None, None), (77, None)])
+def test_a_report_that_is_quicker_than_the_answer_waits_for_it(
+    conn: sqlite3.Connection, outgoing: Outgoing, told: int | None, delivered: int | None
+) -> None:
+    """A report would be lost because the journal was a moment behind it, or be believed of another message."""
+    row = queue(outgoing, conn)
+    start(outgoing, conn, row, 5)
+    assert outgoing.report(conn, "modem", PHONE, 203, True, now=NOW) == ""
+    assert outgoing.parts.known(conn, row).taken == frozenset()
+    outgoing.parts.take(conn, row, 1, told, now=NOW)
+    outgoing.sent(conn, row, now=NOW)
+    assert conn.execute("SELECT delivered FROM outgoing").fetchone()[0] == delivered
+
+
+def test_a_report_instead_of_the_answer_is_one(conn: sqlite3.Connection, outgoing: Outgoing) -> None:
+    """A message whose report had come before its time-out would be sent twice."""
+    row = queue(outgoing, conn)
+    start(outgoing, conn, row, 5)
+    outgoing.report(conn, "modem", PHONE, 203, True, now=NOW)
+    outgoing.doubtful(conn, row, "no answer", settle_at=NOW + 90, now=NOW)
+    assert state(conn, row) == "sent"
+    assert conn.execute("SELECT uncertain, delivered FROM outgoing").fetchone()[:] == (1, 1)
+
+
+def test_a_stray_report_makes_no_refused_part_pass_for_taken(conn: sqlite3.Connection, outgoing: Outgoing) -> None:
+    """A message that the network refused would never be sent again."""
+    row = queue(outgoing, conn)
+    start(outgoing, conn, row, 5)
+    outgoing.report(conn, "modem", PHONE, 203, True, now=NOW)
+    outgoing.not_sent(conn, row, "busy", fault="network", wait_s=0, now=NOW)
+    start(outgoing, conn, row, 6)
+    outgoing.doubtful(conn, row, "no answer", settle_at=NOW + 90, now=NOW)
+    assert state(conn, row) == "uncertain"
 
 
 def test_the_rest_of_a_message_goes_on_once_a_report_settles_its_doubt(
@@ -287,7 +320,7 @@ def test_the_rest_of_a_message_goes_on_once_a_report_settles_its_doubt(
     """A long message would wait as if the part in doubt were still unknown, or count as sent in half."""
     row = queue(outgoing, conn)
     start(outgoing, conn, row, 5, 6)
-    outgoing.doubtful(conn, row, "no answer", settle_at=NOW + 90)
+    outgoing.doubtful(conn, row, "no answer", settle_at=NOW + 90, now=NOW)
     assert outgoing.report(conn, "modem", PHONE, 5, None, now=NOW + 1) == "pending"
     assert outgoing.parts.known(conn, row) == Known(2, frozenset({1}), {})
 
