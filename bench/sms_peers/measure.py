@@ -86,7 +86,7 @@ class Bench:
 @asynccontextmanager
 async def at_work(make: Callable[[Path, Path], Contender], home: Path) -> AsyncIterator[Bench]:
     """A contender at its own modem, both in `home`, ended when the block ends."""
-    await asyncio.to_thread(home.mkdir)
+    await asyncio.to_thread(home.mkdir, parents=True)
     emulator = Emulator(home)
     contender = make(home, emulator.device)
     await emulator.start()
