@@ -33,6 +33,7 @@ def part(
     reference: int | None = None,
     total: int = 1,
     sequence: int = 1,
+    wide: bool = False,
 ) -> Part:
     return Part(
         modem=modem,
@@ -44,4 +45,5 @@ def part(
         total=total,
         sequence=sequence,
         pdu=pdu,
+        wide=wide,
     )

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import sqlite3
+from collections.abc import Iterable
 
 import pytest
 from hypothesis import given
@@ -85,6 +86,53 @@ def test_what_stayed_incomplete_for_a_day_is_taken_as_it_is(conn: sqlite3.Connec
     found = messages.get(conn, inbound)
     assert found is not None
     assert found.text == "13"
+
+
+def test_references_of_8_and_16_bits_are_two(conn: sqlite3.Connection, messages: Messages) -> None:
+    """Halves of two long messages would be joined."""
+    for sequence, wide in ((1, False), (2, True)):
+        long = part(str(sequence), f"{sequence:02X}", reference=7, total=2, sequence=sequence, wide=wide)
+        messages.add_part(conn, long, now=NOW, assemble=joined)
+    assert messages.waiting(conn, limit=10) == []
+
+
+def test_late_twins_of_a_whole_message_make_none(conn: sqlite3.Connection, messages: Messages) -> None:
+    """A part that the network delivers again would come up a day later as a torn message of its own."""
+    for number, sequence in enumerate((1, 2, 2, 1)):
+        long = part(f"text {sequence}", f"{number:02X}", reference=1, total=2, sequence=sequence)
+        messages.add_part(conn, long, now=NOW + number, assemble=joined)
+    again = part("text 2", "FF", reference=1, total=2, sequence=2)
+    messages.add_part(conn, again, now=NOW + 9, assemble=joined)
+    assert len(messages.waiting(conn, limit=10)) == 2
+    assert messages.join_incomplete(conn, now=NOW + 90_000, assemble=joined) == 1
+    assert len(messages.waiting(conn, limit=10)) == 2
+    assert messages.join_incomplete(conn, now=NOW + 90_000, assemble=joined) == 0
+
+
+def test_a_late_part_that_says_something_else_is_no_twin(conn: sqlite3.Connection, messages: Messages) -> None:
+    """Words of a citizen would be thrown away because an earlier message had the same reference."""
+    for number, (sequence, text) in enumerate(((1, "a"), (2, "b"), (2, "c"))):
+        long = part(text, f"{number:02X}", reference=1, total=2, sequence=sequence)
+        messages.add_part(conn, long, now=NOW, assemble=joined)
+    messages.join_incomplete(conn, now=NOW + 90_000, assemble=joined)
+    found = [messages.get(conn, inbound) for inbound in messages.waiting(conn, limit=10)]
+    assert [inbound.text for inbound in found if inbound] == ["ab", "c"]
+
+
+def test_a_flood_of_one_part_is_not_read_again_and_again(conn: sqlite3.Connection, messages: Messages) -> None:
+    """A thousand forged parts would be opened at each arrival, or fill the memory when the last one comes."""
+    opened: list[int] = []
+
+    def counting(texts: Iterable[str]) -> str:
+        opened.append(len(list(texts)))
+        return "whole"
+
+    for number in range(1_000):
+        flood = part(f"x{number}", f"{number:04X}", reference=1, total=3, sequence=1 + number % 2)
+        messages.add_part(conn, flood, now=NOW + number, assemble=counting)
+    assert opened == []
+    messages.add_part(conn, part("end", "FFFF", reference=1, total=3, sequence=3), now=NOW, assemble=counting)
+    assert opened == [3]
 
 
 def test_a_handled_message_waits_no_more(conn: sqlite3.Connection, messages: Messages) -> None:

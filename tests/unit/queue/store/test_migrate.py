@@ -96,3 +96,50 @@ def test_a_file_that_is_no_database_is_a_clear_sentence(tmp_path: Path, capsys: 
 def test_statements(script: str, wanted: list[str]) -> None:
     """A migration is cut inside a statement, or its last one is forgotten."""
     assert statements(script) == wanted
+
+
+def test_messages_to_send_survive_the_change_of_their_table(tmp_path: Path) -> None:
+    """An update would lose what waits to be sent, forget what the SIM has used, or let a report find nothing."""
+    path, before = tmp_path / "box.db", tmp_path / "before"
+    before.mkdir()
+    for file in files.known_migrations()[:3]:
+        (before / file.name).write_text(file.read_text())
+    migrate(path, before)
+    states = ("pending", "sending", "sent", "failed", "uncertain")
+    with sqlite3.connect(path) as connection:
+        for state in states:
+            connection.execute(
+                "INSERT INTO outgoing (kind, code, priority, number, number_digest, text, state, tp_mr, created_at,"
+                " sending_at) VALUES ('reply', 'HELP', 0, x'01', x'02', x'03', ?, ?, 5.0, 6.0)",
+                (state, "7 8" if state == "sent" else ""),
+            )
+    assert migrate(path) == KNOWN[3:]
+    with sqlite3.connect(path) as connection:
+        assert [row[0] for row in connection.execute("SELECT state FROM outgoing ORDER BY id")] == list(states)
+        parts = connection.execute("SELECT message, state, told, given_at FROM outgoing_part ORDER BY message")
+        assert parts.fetchall() == [(2, "given", None, 6.0), (3, "taken", 7, 6.0), (5, "given", None, 6.0)]
+        connection.execute(
+            "INSERT INTO outgoing (kind, code, priority, number, number_digest, text, state, created_at) "
+            "VALUES ('reply', 'HELP', 0, x'01', x'02', x'03', 'discarded', 5.0)"
+        )
+        assert connection.execute("SELECT max(id) FROM outgoing").fetchone() == (6,)
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+
+
+def test_a_cut_in_the_change_of_the_table_changes_nothing(tmp_path: Path) -> None:
+    """A power cut while the table is rebuilt would leave a box without its messages."""
+    path, before, cut = tmp_path / "box.db", tmp_path / "before", tmp_path / "cut"
+    known = files.known_migrations()
+    for folder, wanted in ((before, known[:3]), (cut, known[:4])):
+        folder.mkdir()
+        for file in wanted:
+            (folder / file.name).write_text(file.read_text())
+    migrate(path, before)
+    was = dump(path)
+    script = (cut / known[3].name).read_text()
+    place = script.index("ALTER TABLE outgoing_new")
+    (cut / known[3].name).write_text(f"{script[:place]}SELECT cut();\n{script[place:]}")
+    with pytest.raises(MigrationRefused):
+        migrate(path, cut)
+    assert dump(path) == was
+    assert migrate(path) == KNOWN[3:]
