@@ -25,7 +25,7 @@ from edge.simulator.gsm_commands import Commands
 from edge.simulator.gsm_faults import Faults
 from edge.simulator.gsm_firmware import Firmware
 from edge.simulator.gsm_line import LINES, SerialLine
-from edge.simulator.gsm_models import MODELS
+from edge.simulator.gsm_models import MODELS, Model
 from edge.simulator.gsm_network import Network, SentSms, Taken, Waiting
 from edge.simulator.gsm_ussd import Ussd
 
@@ -44,7 +44,7 @@ class GsmModem:
 
     Times in seconds: `network_s` a send takes, `link_s` more where no radio link was kept, `command_s` any command.
     `line` is a row of `gsm_line.LINES`: whole, bytes (one a write), slow (1200 baud), delayed or noisy; `model` a row
-    of `gsm_models.MODELS`; `capacity` the places of the SIM, and as many in the modem.
+    of `gsm_models.MODELS`, or one of your own; `capacity` the places of the SIM, and as many in the modem.
     """
 
     def __init__(
@@ -61,13 +61,14 @@ class GsmModem:
         pin: str | None = None,
         seed: int = 0,
         line: str = "whole",
-        model: str = "generic",
+        model: str | Model = "generic",
     ) -> None:
         self.number, self.faults = number, Faults()
         self.network = Network(self.faults)
         self.network.imei = imei
         self._line = SerialLine(link, baud, self._hear, kind=line, seed=seed)
-        self._unit = Commands(capacity, pin, self.faults, self.network, MODELS[model])
+        kind = MODELS[model] if isinstance(model, str) else model
+        self._unit = Commands(capacity, pin, self.faults, self.network, kind)
         self._firmware = Firmware(
             self._line, self._unit, network_s=network_s, link_s=link_s, command_s=command_s, seed=seed
         )

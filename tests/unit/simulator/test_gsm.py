@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,8 +61,8 @@ def present(path: Path) -> bool:
 
 
 @asynccontextmanager
-async def plugged(link: Path, **settings: float | str) -> AsyncIterator[tuple[GsmModem, Terminal]]:
-    modem = GsmModem(link, network_s=0.02, **settings)  # type: ignore[arg-type]
+async def plugged(link: Path, **settings: Any) -> AsyncIterator[tuple[GsmModem, Terminal]]:
+    modem = GsmModem(link, network_s=0.02, **settings)
     await modem.start()
     terminal = Terminal(link)
     try:

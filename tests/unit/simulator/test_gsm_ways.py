@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from edge.simulator.gsm_models import MODELS
 from edge.simulator.gsm_ussd import pack, unpack
 from tests.unit.simulator.test_gsm import Terminal, plugged, present
 
@@ -110,6 +112,16 @@ async def test_a_huawei_chats_until_it_is_muted(link: Path) -> None:
         assert await asked(terminal, b"AT^CURC=0") == "OK"
         modem.restart()
         await terminal.hear(b"^RSSI:18\r\n")
+
+
+async def test_a_huawei_freezes_at_a_listing(link: Path) -> None:
+    """The hang after twenty minutes that users of these sticks know could not be played."""
+    old = dataclasses.replace(MODELS["huawei"], freezes_after_s=0.001)
+    async with plugged(link, model=old) as (_, terminal):
+        await asked(terminal, b"ATE0;+CMGF=0")
+        terminal.type(b"AT+CMGL=4\rAT\r")
+        with pytest.raises(TimeoutError):
+            await terminal.hear(b"OK", 0.2)
 
 
 @pytest.mark.parametrize("text", ["*888#", "*123#", "1234567", "12345678"])
