@@ -7,9 +7,10 @@ person. Each metric has its line in docs/metrics.md. Names and units follow http
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import singledispatchmethod
+from itertools import product
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Summary, disable_created_metrics
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -17,15 +18,18 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-from edge import device_rows, events
+from edge import device_rows, events, modem_rows
 from edge.health import CONDITIONS, Raised
 from edge.marks import CLASSES
 from edge.monitor.host import NicFigures
 from edge.monitor.snmp.figures import DeviceFigures
+from edge.queue.store.outgoing import PRIORITIES
+from edge.sms.standing import Standing
 
 LEVELS = ("up", "degraded", "down")
 RTT_BUCKETS_S = (0.01, 0.03, 0.1, 0.3, 1.0)
 SOURCES = ("sms", "desk")
+SMS_KINDS = tuple(PRIORITIES)
 SEND_RESULTS = ("sent", "failed", "retry", "uncertain")
 FORWARD_RESULTS = ("delivered", "dead", "retry")
 NO_UPLINK = "none"
@@ -55,20 +59,21 @@ class Snapshot:
     """What is so at the moment of a scrape. None: not known, or that part is not configured; its gauges are left out.
 
     Shares are percentages 0..100, ages and uptime in seconds. `classes` pairs each traffic class with its uplink (None:
-    it has none); `version` is the daemon's.
+    it has none); `version` is the daemon's, `wall` its Unix time. `sms_unassigned` counts by kind what waits for any of
+    several modems.
     """
 
     version: str
     clock_trusted: bool
+    wall: float = 0.0
     health: tuple[Raised, ...] = ()
     classes: tuple[tuple[str, str | None], ...] = ()
     queue_waiting: int | None = None
     queue_oldest_s: float | None = None
     queue_dead: int | None = None
     last_contact_s: float | None = None
-    modem_registered: bool | None = None
-    modem_signal_percent: float | None = None
-    sms_waiting: int | None = None
+    modems: tuple[Standing, ...] = ()
+    sms_unassigned: Mapping[str, int] = field(default_factory=dict)
     cpu_percent: float | None = None
     memory_percent: float | None = None
     disk_percent: float | None = None
@@ -94,16 +99,19 @@ class Bounded:
 
 
 class Metrics:
-    """Counts what the rooms announce and shows it, with the `snapshot` of the moment, in Prometheus' text format."""
+    """Counts what the rooms announce and shows it, with the `snapshot` of the moment, in Prometheus' text format.
 
-    def __init__(self, snapshot: Callable[[], Snapshot]) -> None:
+    The counters of `modems` start at 0, so that the first message is an increase too.
+    """
+
+    def __init__(self, snapshot: Callable[[], Snapshot], *, modems: tuple[str, ...] = ()) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # the library leaves this one untyped
         self._registry = CollectorRegistry()
         self._registry.register(_AtScrape(snapshot))
         ProcessCollector(namespace="kampung_edge", registry=self._registry)
         self._uplink, self._modem, self._part, self._state = Bounded(8), Bounded(4), Bounded(24), Bounded(20)
         self._declare_network()
-        self._declare_sms()
+        self._declare_sms(modems)
         self._declare_requests()
         self._failures = self._counter("part_failures", "Crashes of a supervised part.", "part")
 
@@ -155,7 +163,8 @@ class Metrics:
 
     @observe.register
     def _(self, event: events.SmsSent) -> None:
-        self._sent.labels(_within(SEND_RESULTS, event.result)).inc()
+        kind, result = _within(SMS_KINDS, event.kind), _within(SEND_RESULTS, event.result)
+        self._sent.labels(self._modem(event.modem), kind, result).inc()
 
     @observe.register
     def _(self, event: events.RequestAccepted) -> None:
@@ -193,10 +202,14 @@ class Metrics:
         self._reconcile = self._summary("reconcile_seconds", "Time to bring the host's network to the desired state.")
         self._changes = self._counter("reconcile_changes", "Changes made to the host's network.")
 
-    def _declare_sms(self) -> None:
+    def _declare_sms(self, modems: tuple[str, ...]) -> None:
         self._received = self._counter("sms_parts_received", "SMS parts made durable.", "modem")
         self._handled = self._counter("sms_handled", "Whole SMS by what came of them.", "outcome", known=OUTCOMES)
-        self._sent = self._counter("sms_sent", "Attempts to send an SMS by result.", "result", known=SEND_RESULTS)
+        self._sent = self._counter("sms_sent", "Attempts to send an SMS by result.", "modem", "kind", "result")
+        for modem in map(self._modem, modems):
+            self._received.labels(modem)
+            for kind, result in product(SMS_KINDS, SEND_RESULTS):
+                self._sent.labels(modem, kind, result)
 
     def _declare_requests(self) -> None:
         self._accepted = self._counter("requests_accepted", "Requests made durable.", "source", known=SOURCES)
@@ -237,7 +250,8 @@ class _AtScrape(Collector):
         for name, text, value in _plain(now):
             if value is not None:
                 yield GaugeMetricFamily(_PREFIX + name, text, value=float(value))
-        for row in device_rows.families(now.devices, now.nics):
+        sms = modem_rows.families(now.modems, now.sms_unassigned, now=now.wall)
+        for row in (*sms, *device_rows.families(now.devices, now.nics)):
             kind = CounterMetricFamily if row.kind == "counter" else GaugeMetricFamily
             yield _labelled(row.name, row.text, row.labels, row.values, kind)
 
@@ -252,9 +266,6 @@ def _plain(now: Snapshot) -> tuple[tuple[str, str, float | None], ...]:
         ("outbox_oldest_seconds", "Age of the oldest outbox row that waits.", now.queue_oldest_s),
         ("outbox_dead", "Outbox rows the portal refused for good.", now.queue_dead),
         ("portal_contact_age_seconds", "Time since the portal last answered as agreed.", now.last_contact_s),
-        ("modem_registered", "1 when the modem is registered with its network.", now.modem_registered),
-        ("modem_signal_ratio", "Signal strength, 0 to 1.", _ratio(now.modem_signal_percent)),
-        ("sms_waiting", "SMS that wait to be sent.", now.sms_waiting),
         ("host_cpu_ratio", "Share of all processors in use.", _ratio(now.cpu_percent)),
         ("host_memory_ratio", "Share of memory in use.", _ratio(now.memory_percent)),
         ("host_disk_ratio", "Share of the state directory's file system in use.", _ratio(now.disk_percent)),

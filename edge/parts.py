@@ -14,7 +14,7 @@ from typing import Self
 
 from edge.clock import Clock
 from edge.config import Config
-from edge.control import Control
+from edge.control import Control, Handler
 from edge.credentials import Credentials
 from edge.events import ClassMoved, Event, UplinkJudged
 from edge.health import Health
@@ -30,6 +30,7 @@ from edge.queue.store.messages import Messages
 from edge.queue.store.requests import Requests
 from edge.queue.store.seal import Seal
 from edge.sms import letters
+from edge.sms.by_hand import ByHand
 from edge.sms.center import Center
 from edge.sms.mailbox import StoreMailbox
 from edge.supervise import keep
@@ -69,9 +70,12 @@ class Generation:
         self._tasks: list[asyncio.Task[None]] = []
         self._store: Store | None = None
         self._serving = asyncio.Event()
+        self._offered: list[str] = []
         self._driver: Driver | None = None
+        self._mailbox: StoreMailbox | None = None
         self._forwarder: Forwarder | None = None
-        self._metrics = Metrics(lambda: self._views.snapshot())
+        modems = (config.modem.name,) if config.modem else ()
+        self._metrics = Metrics(lambda: self._views.snapshot(), modems=modems)
         self._network = Network(
             config, secrets, clock=clock, announce=self._announce, health=health, judged=self._judged, safe=safe
         )
@@ -79,7 +83,7 @@ class Generation:
     async def __aenter__(self) -> Self:
         """Start the network, which needs no store, and beside it whatever keeps and carries requests."""
         await self._group.__aenter__()
-        self._control.offer(self._network.handlers())
+        self._offer(self._network.handlers())
         rest: Running = {"control": self._control.run, "clock": self._watch_clock, "service": self._serve}
         self._start(self._network.parts() | rest)
         return self
@@ -87,7 +91,7 @@ class Generation:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._control.withdraw(list(self._network.handlers()))
+        self._control.withdraw(self._offered)
         for task in self._tasks:
             task.cancel()
         try:
@@ -96,6 +100,11 @@ class Generation:
             if self._store:
                 await self._network.history.close()
                 await self._store.close()
+
+    def _offer(self, handlers: dict[str, Handler]) -> None:
+        """Answer these questions as long as this generation lives."""
+        self._control.offer(handlers)
+        self._offered += handlers
 
     async def listening(self) -> None:
         """Return once traffic is steered and guests are kept in, and the pages open; or after two seconds."""
@@ -155,7 +164,9 @@ class Generation:
         requests = Requests(Seal(self._secrets.store_key))
         messages = Messages(requests.seal)
         parts = self._build_sms(store, requests, messages)
-        parts["web"] = self._build_web(store, requests, messages).run
+        parts["web"] = self._build_web(store, requests).run
+        self._offer(self._views.handlers() | self._by_hand(store, messages, requests.seal).handlers())
+        self._offer(self._driver.handlers() if self._driver else {})
         return parts
 
     def _build_sms(self, store: Store, requests: Requests, messages: Messages) -> Running:
@@ -164,12 +175,13 @@ class Generation:
         center = Center(store, requests, messages, config.village, config.sms, clock=clock, announce=self._announce)
         parts["sms"] = center.run
         if config.modem:
-            mailbox = StoreMailbox(
+            mailbox = self._mailbox = StoreMailbox(
                 store,
                 messages,
                 config.sms,
                 clock=clock,
                 announce=self._announce,
+                modem=config.modem.name,
                 timezone=config.village.timezone,
             )
             self._driver = Driver(
@@ -196,18 +208,17 @@ class Generation:
             parts["forwarder"] = self._forwarder.run
         return parts
 
-    def _build_web(self, store: Store, requests: Requests, messages: Messages) -> Server:
+    def _build_web(self, store: Store, requests: Requests) -> Server:
         config = self._config
         self._views = views = Views(
             config,
             store,
             requests,
-            messages,
             clock=self._clock,
             health=self._health,
             watchers=self._network.watchers,
             controller=self._network.controller,
-            driver=self._driver,
+            modems=(self._driver,) if self._driver else (),
             forwarder=self._forwarder,
             devices=self._network.devices.figures,
         )
@@ -222,6 +233,18 @@ class Generation:
             village=config.village,
         )
         return self._server
+
+    def _by_hand(self, store: Store, messages: Messages, seal: Seal) -> ByHand:
+        return ByHand(
+            store,
+            messages,
+            seal,
+            self._config.sms,
+            clock=self._clock,
+            wake=self._mailbox.wake if self._mailbox else lambda: None,
+            hindered=self._views.hindered,
+            timezone=self._config.village.timezone,
+        )
 
     async def _scrape(self) -> bytes:
         await self._views.refresh()

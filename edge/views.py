@@ -2,26 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from edge import __version__
 from edge.clock import Clock
 from edge.config import Config
+from edge.control import Answer, Handler
 from edge.health import Health
 from edge.metrics import Snapshot
-from edge.modem.driver import Driver
+from edge.modem.status import ModemStatus
 from edge.monitor.host import Host, HostFigures
 from edge.monitor.snmp.figures import DeviceFigures
 from edge.monitor.watcher import Watcher
 from edge.queue.forwarder import Forwarder
 from edge.queue.store.database import Store
-from edge.queue.store.messages import Messages
+from edge.queue.store.mail import Figures, Mail
 from edge.queue.store.requests import Requests
 from edge.sms.identity import mask_name
+from edge.sms.standing import Standing, of_modem
 from edge.traffic.controller import Controller
-from edge.web.overview import ClassView, HostView, ModemView, Overview, QueueView, RequestView, UplinkView, device_view
+from edge.web.overview import (
+    ClassView,
+    HostView,
+    Overview,
+    QueueView,
+    RequestView,
+    UplinkView,
+    device_view,
+    modem_view,
+)
 
 LATEST = 10
+
+
+class Modem(Protocol):
+    """A modem at work."""
+
+    @property
+    def name(self) -> str:
+        """As configured."""
+        ...
+
+    @property
+    def status(self) -> ModemStatus:
+        """What is known of it now."""
+        ...
 
 
 class Views:
@@ -32,27 +58,27 @@ class Views:
         config: Config,
         store: Store,
         requests: Requests,
-        messages: Messages,
         *,
         clock: Clock,
         health: Health,
         watchers: tuple[Watcher, ...],
         controller: Controller,
-        driver: Driver | None,
+        modems: tuple[Modem, ...],
         forwarder: Forwarder | None,
         devices: Callable[[], tuple[DeviceFigures, ...]] = tuple,
     ) -> None:
         self._village = config.village
         self._store = store
         self._requests = requests
-        self._messages = messages
+        self._sms = config.sms
+        self._mail = Mail(requests.seal)
         self._clock = clock
         self._health = health
         self._watchers = watchers
         self._controller = controller
-        self._driver = driver
+        self._modems = modems
         self._forwarder = forwarder
-        self._sms_waiting = 0
+        self._figures: Mapping[str, Figures] = {}
         self._devices = devices
         classes = config.classes
         lan = (*classes.service.devices, *classes.wifi.devices)
@@ -67,7 +93,7 @@ class Views:
             version=__version__,
             uplinks=self._uplinks(),
             classes=tuple(ClassView(*row) for row in self._controller.assignment.rows()),
-            modem=await self._modem(),
+            modems=tuple(map(modem_view, await self.standings())),
             queue=self._queue(),
             requests=tuple(
                 RequestView(r.ticket, r.letter, r.state, r.source, mask_name(r.name), r.created_at) for r in requests
@@ -79,26 +105,27 @@ class Views:
 
     async def refresh(self) -> None:
         """Read from the store what a scrape shows; call it before `snapshot`."""
-        self._sms_waiting = await self._store.read(self._messages.outgoing.pending)
+        if self._modems:
+            names, now = [modem.name for modem in self._modems], self._clock.wall()
+            self._figures = await self._store.read(lambda conn: self._mail.figures(conn, names, now=now))
 
     def snapshot(self) -> Snapshot:
         """Everything a scrape reads."""
         figures = self._host.figures()
         host = _shown(figures)
         queue = self._queue()
-        status = self._driver.status if self._driver else None
         return Snapshot(
             version=__version__,
             clock_trusted=self._clock.trusted(),
+            wall=self._clock.wall(),
             health=self._health.current(),
             classes=tuple((name, uplink) for name, uplink, _ in self._controller.assignment.rows()),
             queue_waiting=queue.waiting if queue else None,
             queue_oldest_s=queue.oldest_s if queue else None,
             queue_dead=queue.dead if queue else None,
             last_contact_s=queue.last_contact_s if queue else None,
-            modem_registered=status.registered if status else None,
-            modem_signal_percent=status.signal if status else None,
-            sms_waiting=self._sms_waiting if status else None,
+            modems=self._standings(),
+            sms_unassigned=self._figures[""].waiting if "" in self._figures else {},
             cpu_percent=host.cpu_percent,
             memory_percent=host.memory_percent,
             disk_percent=host.disk_percent,
@@ -113,12 +140,39 @@ class Views:
         verdicts = (watcher.verdict for watcher in self._watchers)
         return tuple(UplinkView(v.uplink, v.level, v.cause, v.loss, v.rtt_ms, now - v.since) for v in verdicts)
 
-    async def _modem(self) -> ModemView | None:
-        if not self._driver:
-            return None
-        status = self._driver.status
+    async def standings(self) -> tuple[Standing, ...]:
+        """How each modem stands now, with what the store knows of it."""
         await self.refresh()
-        return ModemView(status.state, status.operator, status.signal, status.registered, self._sms_waiting)
+        return self._standings()
+
+    def _standings(self) -> tuple[Standing, ...]:
+        raised = self._health.current()
+        return tuple(
+            Standing(
+                name=modem.name,
+                status=modem.status,
+                figures=self._figures.get(modem.name, Figures()),
+                hour_limit=self._sms.sends_per_hour,
+                day_limit=self._sms.sends_per_day,
+                raised=of_modem(modem.name, raised),
+            )
+            for modem in self._modems
+        )
+
+    def hindered(self) -> tuple[str, ...]:
+        """For each modem that cannot send now a sentence why; one as well where there is no modem at all."""
+        if not self._modems:
+            return ("no [modem] is configured, so nothing is sent until there is one",)
+        now = self._clock.wall()
+        return tuple(f"{one.name}: {one.conclusion(now=now)}" for one in self._standings() if not one.able)
+
+    def handlers(self) -> dict[str, Handler]:
+        """What the control socket may ask."""
+        return {"modem": self._tell_modems}
+
+    async def _tell_modems(self, _question: Answer) -> Answer:
+        now = self._clock.wall()
+        return {"modems": [standing.told(now=now) for standing in await self.standings()]}
 
     def _queue(self) -> QueueView | None:
         if not self._forwarder:

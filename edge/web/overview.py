@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from edge.events import Level
 from edge.health import Raised
 from edge.monitor.snmp.figures import DeviceFigures, State
+from edge.sms.standing import Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +36,43 @@ class ClassView:
 
 @dataclass(frozen=True, slots=True)
 class ModemView:
-    """The SMS modem: the driver's state, its network, signal 0..100 or None, and how many SMS wait to be sent.
+    """A modem: its state and network, signal 0..100 or None, what waits, what was given up and what nobody knows.
 
-    The states are missing, starting, sim, searching and ready.
+    `held` says why a modem that is ready sends nothing (credit, barred, network, modem, budget), `paused` whether
+    notifications wait; `balance_rp` and `expires` (YYYY-MM-DD) are the SIM's, None where not known.
     """
 
+    name: str
     state: str
-    operator: str
-    signal_percent: int | None
-    registered: bool
-    waiting: int
+    operator: str = ""
+    technology: str = ""
+    signal_percent: int | None = None
+    waiting: int = 0
+    uncertain: int = 0
+    failed: int = 0
+    held: str = ""
+    paused: bool = False
+    balance_rp: int | None = None
+    expires: str | None = None
+
+
+def modem_view(standing: Standing) -> ModemView:
+    """How a modem stands as the page shows it."""
+    status, figures = standing.status, standing.figures
+    return ModemView(
+        standing.name,
+        status.state,
+        status.operator,
+        status.technology,
+        status.signal,
+        figures.pending,
+        figures.uncertain,
+        figures.failed,
+        status.held,
+        any(raised.condition.code == "sms-paused" for raised in standing.raised),
+        status.balance_rp,
+        status.expires,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +152,7 @@ class Overview:
     version: str
     uplinks: tuple[UplinkView, ...] = ()
     classes: tuple[ClassView, ...] = ()
-    modem: ModemView | None = None
+    modems: tuple[ModemView, ...] = ()
     queue: QueueView | None = None
     requests: tuple[RequestView, ...] = ()
     host: HostView | None = None

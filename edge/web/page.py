@@ -84,6 +84,8 @@ def _environment(village_zone: ZoneInfo) -> jinja2.Environment:
         duration=texts.duration,
         ago=texts.ago,
         number=texts.number,
+        rupiah=texts.rupiah,
+        day=texts.day,
         uplink=texts.uplink_name,
         subject=texts.subject,
         letter=letters.label,

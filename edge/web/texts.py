@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 REFRESH_S = 5
 
 # --- fixed words of the page -------------------------------------------------------------------------------------
@@ -26,7 +28,12 @@ NO_MODEM = "Modem SMS tidak dipasang pada kotak ini."
 OPERATOR = "Operator"
 SIGNAL = "Sinyal"
 SIGNAL_UNKNOWN = "belum diketahui"
+BALANCE = "Pulsa"
+EXPIRES = "Masa aktif sampai"
 SMS_WAITING = "SMS menunggu dikirim"
+SMS_UNCERTAIN = "SMS belum pasti terkirim"
+SMS_FAILED = "SMS gagal dikirim"
+SMS_PAUSED = "Pemberitahuan ditunda sementara; balasan tetap dikirim."
 PORTAL = "Pengiriman ke portal kabupaten"
 NO_PORTAL = "Pengiriman ke portal belum diatur pada kotak ini."
 PORTAL_WELL = "Semua sudah terkirim"
@@ -86,8 +93,17 @@ MODEM_STATE = {
     "ready": "Siap menerima dan mengirim SMS",
     "starting": "Modem sedang disiapkan",
     "searching": "Modem sedang mencari sinyal",
+    "denied": "Jaringan menolak kartu SIM ini",
+    "silent": "Modem tidak menjawab, sedang dipulihkan",
     "sim": "Kartu SIM bermasalah",
     "missing": "Modem tidak terhubung",
+}
+MODEM_HELD = {
+    "credit": "SMS diterima, tetapi pulsa tampaknya habis. Silakan isi pulsa.",
+    "barred": "SMS diterima, tetapi operator memblokir pengiriman. Hubungi Dishubkominfo.",
+    "network": "SMS diterima. Pengiriman sedang terganggu dan dicoba lagi otomatis.",
+    "modem": "SMS diterima. Pengiriman sedang terganggu dan dicoba lagi otomatis.",
+    "budget": "SMS diterima. Batas kirim kartu SIM tercapai; sisanya dikirim otomatis nanti.",
 }
 DEVICE_STATE = {
     "well": "Menyala",
@@ -144,6 +160,17 @@ def ago(seconds: float) -> str:
 def number(value: float, digits: int = 0) -> str:
     """A number as Indonesians write it, with a decimal comma: ``12,5``."""
     return f"{value:.{digits}f}".replace(".", ",")
+
+
+def rupiah(amount: int) -> str:
+    """An amount of money: ``Rp 25.000``."""
+    return f"Rp {amount:,}".replace(",", ".")
+
+
+def day(date: str) -> str:
+    """A date written YYYY-MM-DD as people say it: ``1 Des 2026``; anything else is not known."""
+    found = re.fullmatch(r"(\d{4})-(0[1-9]|1[0-2])-(\d{2})", date)
+    return f"{int(found[3])} {MONTHS[int(found[2]) - 1]} {found[1]}" if found else UNKNOWN.lower()
 
 
 def uplink_name(name: str) -> str:

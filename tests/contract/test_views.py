@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from edge.clock import SystemClock
 from edge.config import Config
 from edge.config_check import load
 from edge.health import Health
+from edge.modem.status import ModemStatus
 from edge.monitor.snmp.figures import DeviceFigures
 from edge.queue.request import Request
 from edge.queue.store.database import Store
@@ -38,6 +39,14 @@ REQUEST = Request(
 )
 
 
+@dataclass
+class FakeModem:
+    """A modem whose status a test sets."""
+
+    name: str = "modem"
+    status: ModemStatus = field(default_factory=ModemStatus)
+
+
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
     store = await Store.open(tmp_path / "box.db", max_mbyte=8, group_commit_ms=0)
@@ -46,21 +55,24 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 
 
 def looking(
-    store: Store, state_dir: Path, health: Health, devices: Callable[[], tuple[DeviceFigures, ...]] = tuple
+    store: Store,
+    state_dir: Path,
+    health: Health,
+    devices: Callable[[], tuple[DeviceFigures, ...]] = tuple,
+    modems: tuple[FakeModem, ...] = (),
 ) -> Views:
-    """Views of a box without modem and portal."""
+    """Views of a box without portal, and with these modems."""
     config: Config = msgspec.structs.replace(load(EXAMPLE), state_dir=str(state_dir))
     clock = SystemClock()
     return Views(
         config,
         store,
         REQUESTS,
-        Messages(REQUESTS.seal),
         clock=clock,
         health=health,
         watchers=(),
         controller=Controller(config, clock=clock, announce=lambda _event: None, health=health),
-        driver=None,
+        modems=modems,
         forwarder=None,
         devices=devices,
     )
@@ -83,8 +95,10 @@ async def test_what_is_not_configured_is_none_and_never_nought(store: Store, tmp
     views = looking(store, tmp_path, Health(lambda: 0.0))
     await views.refresh()
     overview, snapshot = await views.overview(), views.snapshot()
-    assert (overview.modem, overview.queue) == (None, None)
-    assert (snapshot.queue_waiting, snapshot.sms_waiting, snapshot.modem_registered) == (None, None, None)
+    assert (overview.modems, overview.queue) == ((), None)
+    assert (snapshot.queue_waiting, snapshot.modems, dict(snapshot.sms_unassigned)) == (None, (), {})
+    assert await views.handlers()["modem"]({}) == {"modems": []}
+    assert "no [modem] is configured" in views.hindered()[0]
     assert snapshot.classes == tuple((row.name, row.uplink) for row in overview.classes)
 
 
@@ -114,3 +128,49 @@ async def test_page_and_scrape_show_the_devices_and_the_nics(store: Store, tmp_p
     snapshot = views.snapshot()
     assert snapshot.devices == (ont,)
     assert {nic.device for nic in snapshot.nics} >= {uplink.device for uplink in load(EXAMPLE).uplink}
+
+
+async def test_command_page_and_scrape_show_one_modem(store: Store, tmp_path: Path) -> None:
+    """The engineer would be told another thing than the office and the alert."""
+    messages = Messages(REQUESTS.seal)
+    await store.write(
+        partial(messages.outgoing.queue, kind="digest", code="OVERDUE", number="+6281234567001", text="x", now=1.0)
+    )
+    health = Health(lambda: 7.0)
+    health.raise_("modem-network", "+CREG state 2", subject="modem")
+    health.raise_("modem-network", subject="another")
+    modem = FakeModem(status=ModemStatus("searching", "XL"))
+    views = looking(store, tmp_path, health, modems=(modem,))
+    (told,) = (await views.handlers()["modem"]({}))["modems"]
+    assert (told["state"], told["able"], told["queue"]["waiting"]["digest"]) == ("searching", False, 1)
+    assert told["conditions"] == ["modem-network"]
+    assert views.hindered() == (f"modem: {told['conclusion']}",)
+    assert "+CREG state 2" in told["conclusion"]
+    (view,) = (await views.overview()).modems
+    assert (view.operator, view.waiting) == ("XL", 1)
+    (shown,) = views.snapshot().modems
+    assert shown.figures.waiting == {"reply": 0, "notification": 0, "digest": 1}
+    modem.status = ModemStatus("ready", registered=True)
+    assert views.hindered() == ()
+
+
+async def test_what_any_of_two_modems_may_send_is_counted_once(store: Store, tmp_path: Path) -> None:
+    """A graph's sum would show twice the queue."""
+    messages = Messages(REQUESTS.seal)
+    for wish in ("", "", "second"):
+        await store.write(
+            partial(
+                messages.outgoing.queue,
+                kind="reply",
+                code="HELP",
+                number="+6281234567001",
+                text="x",
+                wish=wish,
+                now=1.0,
+            )
+        )
+    views = looking(store, tmp_path, Health(lambda: 7.0), modems=(FakeModem("first"), FakeModem("second")))
+    await views.refresh()
+    snapshot = views.snapshot()
+    assert snapshot.sms_unassigned["reply"] == 2
+    assert [modem.figures.pending for modem in snapshot.modems] == [0, 1]

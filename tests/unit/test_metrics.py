@@ -17,11 +17,14 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from edge import events
 from edge.health import CONDITIONS, Raised
-from edge.metrics import OTHER, OUTCOME_OF, OUTCOMES, Bounded, Metrics, Snapshot
+from edge.metrics import OTHER, OUTCOME_OF, OUTCOMES, SEND_RESULTS, Bounded, Metrics, Snapshot
+from edge.modem.status import ModemStatus
 from edge.monitor.host import NicFigures
 from edge.monitor.snmp.figures import DeviceFigures, Optic, Port, Reading
 from edge.queue import lifecycle
+from edge.queue.store.mail import Figures
 from edge.sms.replies import TEMPLATES
+from edge.sms.standing import Standing
 
 DOCS = Path(__file__).parents[2] / "docs" / "metrics.md"
 BARE = Snapshot(version="1.2.3", clock_trusted=False)
@@ -37,9 +40,31 @@ FULL = Snapshot(
     queue_oldest_s=61.5,
     queue_dead=1,
     last_contact_s=12.0,
-    modem_registered=True,
-    modem_signal_percent=75,
-    sms_waiting=2,
+    wall=1_000.0,
+    modems=(
+        Standing(
+            name="modem",
+            status=ModemStatus(
+                "ready",
+                signal=75,
+                registered=True,
+                rung="cfun",
+                balance_rp=25_000,
+                sim_used=3,
+                sim_capacity=50,
+                calls_rejected=2,
+            ),
+            figures=Figures(
+                waiting={"reply": 2, "notification": 1, "digest": 0},
+                uncertain=1,
+                failed=4,
+                last_sent=990.0,
+                last_received=400.0,
+            ),
+            hour_limit=60,
+            day_limit=300,
+        ),
+    ),
     cpu_percent=5.5,
     memory_percent=40,
     disk_percent=12.5,
@@ -153,7 +178,10 @@ def _labels(pairs: Iterable[tuple[str, str]]) -> str:
         (events.SmsHandled("NIK_FORM"), {"sms_handled_total outcome=incomplete": 1}),
         (events.SmsHandled("ignore"), {"sms_handled_total outcome=ignored": 1}),
         (events.SmsHandled("SOMETHING_NEW"), {"sms_handled_total outcome=other": 1}),
-        (events.SmsSent("modem", "reply", "uncertain"), {"sms_sent_total result=uncertain": 1}),
+        (
+            events.SmsSent("modem", "reply", "uncertain"),
+            {"sms_sent_total kind=reply modem=modem result=uncertain": 1},
+        ),
         (events.RequestAccepted("desk", "SKTM"), {"requests_accepted_total source=desk": 1}),
         (
             events.Forwarded("delivered", 2, 9.0),
@@ -205,9 +233,20 @@ def test_the_snapshot_of_the_moment_is_shown() -> None:
         "outbox_oldest_seconds": 61.5,
         "outbox_dead": 1,
         "portal_contact_age_seconds": 12,
-        "modem_registered": 1,
-        "modem_signal_ratio": 0.75,
-        "sms_waiting": 2,
+        "modem_ready modem=modem": 1,
+        "modem_registered modem=modem": 1,
+        "modem_signal_ratio modem=modem": 0.75,
+        "modem_rung modem=modem": 3,
+        "modem_sim_messages modem=modem": 3,
+        "modem_sim_capacity modem=modem": 50,
+        "modem_balance_rupiah modem=modem": 25_000,
+        "modem_calls_rejected modem=modem": 2,
+        "sms_waiting kind=reply modem=modem": 2,
+        "sms_waiting kind=digest modem=modem": 0,
+        "sms_uncertain modem=modem": 1,
+        "sms_failed modem=modem": 4,
+        "sms_sent_age_seconds modem=modem": 10,
+        "sms_received_age_seconds modem=modem": 600,
         "host_cpu_ratio": 0.055,
         "host_memory_ratio": 0.4,
         "host_disk_ratio": 0.125,
@@ -219,8 +258,36 @@ def test_the_snapshot_of_the_moment_is_shown() -> None:
 def test_what_is_not_known_is_left_out() -> None:
     """A village without a modem would show one with no signal."""
     got = counted(snapshot=BARE)
-    assert not {"modem_registered", "modem_signal_ratio", "outbox_waiting", "host_cpu_ratio"} & set(got)
+    assert not {"modem_registered", "modem_ready", "outbox_waiting", "host_cpu_ratio"} & {
+        name.split()[0] for name in got
+    }
     assert got["clock_trusted"] == 0
+
+
+def test_what_is_not_known_of_a_modem_is_left_out() -> None:
+    """An unknown balance would be shown as an empty SIM, and a modem that is away as one that was just used."""
+    modem = replace(FULL.modems[0], status=ModemStatus(), figures=Figures())
+    got = counted(snapshot=replace(FULL, modems=(modem,)))
+    shown = {name.split()[0] for name in got}
+    assert not {"modem_balance_rupiah", "modem_signal_ratio", "modem_sim_messages", "sms_sent_age_seconds"} & shown
+    assert (got["modem_ready modem=modem"], got["modem_rung modem=modem"]) == (0, 0)
+
+
+def test_each_of_several_modems_has_its_own_figures() -> None:
+    """One modem's trouble would hide behind the other, and what any may send be counted twice."""
+    second = replace(FULL.modems[0], name="second", status=ModemStatus("silent", rung="warp"))
+    snapshot = replace(FULL, modems=(FULL.modems[0], second), sms_unassigned={"reply": 7})
+    got = counted(snapshot=snapshot)
+    assert (got["modem_ready modem=modem"], got["modem_ready modem=second"]) == (1, 0)
+    assert got["modem_rung modem=second"] == 6  # a rung of a newer version is at least seen
+    assert got["sms_waiting kind=reply modem=any"] == 7
+
+
+def test_the_counters_of_a_configured_modem_start_at_nought() -> None:
+    """The first failed SMS after a start would be no increase, and no alert would ring."""
+    got = samples(Metrics(lambda: BARE, modems=("modem",)))
+    assert {got[f"sms_sent_total kind=reply modem=modem result={result}"] for result in SEND_RESULTS} == {0}
+    assert got["sms_parts_received_total modem=modem"] == 0
 
 
 def test_a_snapshot_is_asked_for_at_each_scrape_only() -> None:
@@ -254,6 +321,7 @@ def test_no_free_text_becomes_a_label() -> None:
         events.ProbeAnswered(nasty, nasty, 1.0),
         events.ClassMoved(nasty, nasty, nasty, nasty),
         events.SmsReceived(nasty),
+        events.SmsSent(nasty, nasty, "sent"),
         events.SmsHandled(nasty),
         events.RequestAccepted(nasty, nasty),
         events.StatusReceived(nasty),
@@ -264,10 +332,10 @@ def test_no_free_text_becomes_a_label() -> None:
     assert b"62812" not in text.render()
 
 
-def test_a_two_uplink_box_stays_well_under_150_series() -> None:
+def test_a_two_uplink_box_stays_well_under_180_series() -> None:
     """217 boxes would fill the regency's Prometheus."""
     bare = replace(FULL, devices=())
-    assert 90 < len(counted(*MANY, snapshot=bare)) < 150
+    assert 90 < len(counted(*MANY, snapshot=bare)) < 180
     assert len(counted(*MANY, snapshot=FULL)) - len(counted(*MANY, snapshot=bare)) <= 2 * 10 + 5
 
 

@@ -77,7 +77,7 @@ WELL = Overview(
     version="0.1.0",
     uplinks=(UplinkView("pde", "up", "", 0.0, 11.8, 86_400), UplinkView("telkom", "up", "", 0.004, 23.4, 700_000)),
     classes=(ClassView("service", "pde", ""), ClassView("wifi", "telkom", ""), ClassView("control", "pde", "")),
-    modem=ModemView("ready", "TELKOMSEL", 71, True, 0),
+    modems=(ModemView("modem", "ready", "TELKOMSEL", "LTE", 71, balance_rp=25_000, expires="2026-12-31"),),
     queue=QueueView(0, None, 0, 4.0),
     requests=(
         RequestView("K47-M2", "SKTM", "head_approval", "sms", "S••• A•••", NOW - 3_600),
@@ -96,7 +96,7 @@ TROUBLED = Overview(
         UplinkView("telkom", "degraded", "lossy", 0.18, 412.0, 65),
     ),
     classes=(ClassView("service", "telkom", ""), ClassView("wifi", None, ""), ClassView("control", "telkom", "")),
-    modem=ModemView("missing", "", None, False, 3),
+    modems=(ModemView("modem", "missing", waiting=3, uncertain=1, failed=2),),
     queue=QueueView(17, 7_500, 1, None),
     requests=WELL.requests,
     host=HostView(97.0, 91.5, 99.0, 45),

@@ -9,11 +9,15 @@ from typing import get_args
 import pytest
 
 from edge.health import CONDITIONS, Raised
+from edge.modem.status import ModemStatus
+from edge.modem.status import State as ModemState
 from edge.monitor.snmp.figures import DeviceFigures, Optic, Port, Reading, State
 from edge.monitor.snmp.oids import ROLES
 from edge.monitor.verdict import Cause
+from edge.queue.store.mail import Figures
+from edge.sms.standing import Standing
 from edge.web import texts
-from edge.web.overview import DeviceView, Overview, RequestView, device_view
+from edge.web.overview import DeviceView, ModemView, Overview, RequestView, device_view, modem_view
 from edge.web.page import ASSETS, Page, asset, worst, zone
 from tests.unit.web.serving import NOW, TROUBLED, WELL, raised
 
@@ -63,9 +67,9 @@ def test_a_conditions_english_detail_stays_off_the_page() -> None:
 def test_what_comes_from_outside_is_escaped() -> None:
     """A name or an operator's text with markup would run as a script in the office's browser."""
     nasty = '<script>alert("x")</script>'
-    modem = replace(WELL.modem, operator=nasty) if WELL.modem else None
+    modem = replace(WELL.modems[0], operator=nasty, technology=nasty, state=nasty, expires=nasty)
     request = RequestView("K47-M2", nasty, "received", nasty, nasty, NOW)
-    html = render(replace(WELL, village=nasty, modem=modem, requests=(request,)))
+    html = render(replace(WELL, village=nasty, modems=(modem,), requests=(request,)))
     assert "<script>alert" not in html
     assert html.count("&lt;script&gt;") >= 4
 
@@ -115,13 +119,52 @@ def test_every_cause_is_explained(cause: str) -> None:
     assert texts.CAUSE[cause] in render(shown)
 
 
-@pytest.mark.parametrize("state", sorted(texts.MODEM_STATE))
+@pytest.mark.parametrize("state", get_args(ModemState))
 def test_every_state_of_the_modem_is_explained(state: str) -> None:
     """The office would not know whether SMS work or what they wait for."""
-    assert WELL.modem is not None
-    html = render(replace(WELL, modem=replace(WELL.modem, state=state)))
+    html = render(replace(WELL, modems=(replace(WELL.modems[0], state=state),)))
     assert texts.MODEM_STATE[state] in html
     assert (texts.MODEM_STATE["ready"] in html) == (state == "ready")
+
+
+@pytest.mark.parametrize("held", ["credit", "barred", "network", "modem", "budget"])
+def test_why_a_ready_modem_sends_nothing_is_said(held: str) -> None:
+    """The office would read "Siap" while every answer waits for credit."""
+    html = render(replace(WELL, modems=(replace(WELL.modems[0], held=held),)))
+    assert texts.MODEM_HELD[held] in html
+    assert texts.MODEM_STATE["ready"] not in html
+
+
+def test_the_money_and_what_went_wrong_are_shown_only_where_known() -> None:
+    """The office would not top up in time, or read of a balance that nobody knows."""
+    known = render(WELL)
+    for words in ("TELKOMSEL (LTE)", texts.BALANCE, "Rp 25.000", texts.EXPIRES, "31 Des 2026"):
+        assert words in known
+    modem = ModemView("modem", "ready", waiting=4, uncertain=3, failed=2, paused=True)
+    unknown = render(replace(WELL, modems=(modem,)))
+    assert not [words for words in (texts.BALANCE, "Rp", texts.EXPIRES) if words in unknown]
+    for words in (texts.SMS_PAUSED, f"{texts.SMS_UNCERTAIN}</dt><dd>3", f'{texts.SMS_FAILED}</dt><dd class="bad">2'):
+        assert words in unknown
+
+
+def test_two_modems_are_told_apart_by_name() -> None:
+    """With two SIMs the office would top up the wrong one."""
+    html = render(replace(WELL, modems=(WELL.modems[0], replace(WELL.modems[0], name="cadangan", state="sim"))))
+    assert "<h3>Cadangan</h3>" in html
+    assert "<h3>Modem</h3>" not in render(WELL)
+
+
+def test_a_modems_standing_becomes_its_view() -> None:
+    """The page would show another figure than the command."""
+    standing = Standing(
+        name="modem",
+        status=ModemStatus("ready", "XL", 40, technology="2G", held="credit", balance_rp=0, expires="2026-12-01"),
+        figures=Figures(waiting={"reply": 1, "digest": 2}, uncertain=4, failed=5),
+        hour_limit=60,
+        day_limit=300,
+        raised=(raised("sms-paused", "modem"),),
+    )
+    assert modem_view(standing) == ModemView("modem", "ready", "XL", "2G", 40, 3, 4, 5, "credit", True, 0, "2026-12-01")
 
 
 def test_unknown_values_do_not_break_the_page() -> None:
@@ -129,11 +172,12 @@ def test_unknown_values_do_not_break_the_page() -> None:
     shown = replace(
         WELL,
         uplinks=(replace(WELL.uplinks[0], cause="meteor"),),
+        modems=(replace(WELL.modems[0], held="meteor"),),
         requests=(RequestView("K47-M2", "PASPOR", "orbiting", "pigeon", "S•••", NOW),),
     )
     html = render(shown)
     assert "meteor" not in html
-    assert html.count(texts.UNKNOWN) == 3
+    assert html.count(texts.UNKNOWN) == 4
     assert "PASPOR" in html
 
 

@@ -42,6 +42,21 @@ def test_numbers_have_a_decimal_comma() -> None:
     assert (texts.number(12.46, 1), texts.number(12.46), texts.number(0)) == ("12,5", "12", "0")
 
 
+def test_money_and_days() -> None:
+    """25000 without its point is misread, and 2026-12-01 is not how anybody says a day."""
+    assert [texts.rupiah(amount) for amount in (0, 999, 25_000, 1_250_000)] == [
+        "Rp 0",
+        "Rp 999",
+        "Rp 25.000",
+        "Rp 1.250.000",
+    ]
+    assert [texts.day(date) for date in ("2026-12-01", "2026-13-01", "soon")] == [
+        "1 Des 2026",
+        "belum diketahui",
+        "belum diketahui",
+    ]
+
+
 def test_uplink_names() -> None:
     """The page would show the configuration's spelling instead of a name."""
     assert [texts.uplink_name(n) for n in ("pde", "telkom", "fo_2")] == ["PDE", "Telkom", "Fo 2"]
