@@ -19,10 +19,9 @@ from edge.modem.outcomes import (
     StorageSeen,
     Surveyed,
 )
-from edge.modem.pdu import Address, Deliver
+from edge.modem.pdu import Address, Deliver, encode_deliver
 from edge.modem.procedures import Network
 from tests.unit.modem.conversation import ANSWERS, Conversation
-from tests.unit.modem.deliver import encode_deliver
 
 
 def message(text: str) -> tuple[str, int]:
