@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO
@@ -20,6 +21,7 @@ _MOST_BYTES = 1024  # a line of a PDU has 384 at most
 _MOST_TEXT = 200_000  # 255 parts of four octets a character are less
 _LONGEST_S = 63 * 7 * 86_400
 _MARK = b"\xef\xbb\xbf"
+_UNSAFE = re.compile("[\x7f-\x9f\u2028\u2029]")
 
 
 def _number(ctx: click.Context, param: click.Parameter, number: str) -> str:
@@ -163,5 +165,7 @@ def _text(text: str) -> str:
 
 
 def _print(values: Described) -> None:
+    # What some programs take for the end of a line, and some terminals for a command, JSON would leave as it is.
+    line = _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(values, ensure_ascii=False))
     # In UTF-8 whatever the terminal's locale is: a program reads this.
-    click.echo(json.dumps(values, ensure_ascii=False).encode())
+    click.echo(line.encode())

@@ -200,7 +200,10 @@ def test_what_is_encoded_can_be_decoded() -> None:
 @pytest.mark.parametrize(
     ("arguments", "wanted"),
     [
-        (["Halo “Pak”"], {"encoding": "ucs2", "text": "Halo “Pak”", "report": True, "validity_s": 259_200}),
+        (
+            ["Halo “Pak”"],
+            {"encoding": "ucs2", "text": "Halo “Pak”", "report": True, "validity_s": 259_200, "reference": 0},
+        ),
         (["Halo “Pak”", "--transliterate"], {"encoding": "gsm7", "text": 'Halo "Pak"'}),
         (["Halo", "--flash", "--no-report"], {"class": 0, "report": False}),
         (["Halo", "--reject-duplicates", "--validity", "90m"], {"reject_duplicates": True, "validity_s": 5400}),
@@ -214,6 +217,15 @@ def test_options_of_encode(arguments: list[str], wanted: dict[str, object]) -> N
     assert result.exit_code == 0
     (said,) = [json.loads(line) for line in result.stdout.splitlines()]
     assert {key: said[key] for key in wanted} == wanted
+
+
+def test_a_text_that_looks_like_more_lines_is_one_line() -> None:
+    """A program would read half an object, or a terminal obey a stranger's SMS."""
+    text = "a\u2028b\u2029c\x85d\x9be\x7ff\r\ng\x1b[2J\x0b\x1c🎉"
+    result = write("--to", "1818", text)
+    assert len(result.stdout.splitlines()) == 1
+    assert all(character.isprintable() for character in result.stdout.rstrip("\n"))
+    assert json.loads(result.stdout)["text"] == text
 
 
 def test_a_text_from_standard_input() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from edge.modem import gsm7, ucs2
 from edge.modem.concat import Concat, assemble, split
-from edge.modem.pdu import Address, Deliver, PduError, decode, encode_submit
+from edge.modem.pdu import Address, Deliver, PduError, decode, encode_deliver, encode_submit
 
 SENDER = "0B912618214365F7"  # +62811234567
 STAMP = "62112221034582"  # 2026-11-22 12:30:54 +07:00
@@ -156,4 +158,7 @@ def test_a_length_that_is_not_the_texts(length: int) -> None:
 def test_texts_on_the_edge(text: str) -> None:
     """A text that just fits would lose its end or be given a second part."""
     (piece,) = split(text, 0)
+    delivered = decode(encode_deliver(Address("0812"), piece, datetime(2026, 11, 22, tzinfo=UTC))[0])
+    assert isinstance(delivered, Deliver)
+    assert (assemble([delivered.text]), delivered.flash, delivered.more) == (text, False, False)
     assert assemble([decode(encode_submit(Address("0812"), piece)[0]).text]) == text

@@ -52,7 +52,7 @@ def test_what_no_address_holds_is_refused(text: str) -> None:
         write_address(Address(text))
 
 
-@pytest.mark.parametrize("hexadecimal", ["", "0B", "0B91", "0B9113466100", "20D0" + "00" * 16, "0491F121"])
+@pytest.mark.parametrize("hexadecimal", ["", "0B", "0B91", "0B9113466100", "17D0" + "00" * 12, "0491F121"])
 def test_broken_addresses_are_errors(hexadecimal: str) -> None:
     """A cut or contradictory address would be guessed."""
     with pytest.raises(PduError):

@@ -152,6 +152,7 @@ def test_tables_not_carried_show_no_wrong_letter(locking: int, single: int, sept
         (1, 1, b"\x1b", b"\x65", "€"),
         (0, 6, b"\x1b", b"A", "\ufffd"),
         (6, 0, b"\x1b", b"A", "\ufffd"),
+        (255, 255, b"\x1b", b"A", "\ufffd"),
     ],
 )
 def test_a_divided_escape_is_completed(locking: int, single: int, first: bytes, second: bytes, text: str) -> None:

@@ -35,6 +35,7 @@ WHEN = "2026-11-22T12:30:54+07:00"
         ("40D0060009" + "050003420201" + "9069", True, DeliverReport(0xD0, "Hi", Concat(0x42, 2, 1), None, Coding())),
         ("000801020304", False, DeliverReport()),  # reserved: what follows is ignored
         ("008000", False, DeliverReport()),  # an indicator more, which says nothing
+        ("0080808000", False, DeliverReport()),
     ],
 )
 def test_deliver_reports(hexadecimal: str, failed: bool, wanted: DeliverReport | None) -> None:
