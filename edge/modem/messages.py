@@ -32,6 +32,7 @@ class PartSent:
     """How one part's sending ended; `certain` is False when the network may or may not have taken it.
 
     `withheld` is a prompt that was left by ESC: the payload was not to leave, or did not reach the modem as it was.
+    `given` tells that the payload went out.
     """
 
     sent: bool
@@ -42,6 +43,7 @@ class PartSent:
     silent: bool = False
     code: int | None = None
     withheld: bool = False
+    given: bool = False
 
 
 def list_all(ways: Ways) -> Procedure[tuple[list[Listed], bool]]:
@@ -123,9 +125,11 @@ def send_part(
         return PartSent(True, True, int(reference[1]) if reference else None, silent=answer.timed_out)
     if answer.timed_out:
         what = "no answer after the message was given" if answer.payload_given else "no prompt"
-        return PartSent(False, not answer.payload_given, error=what, silent=True)
+        return PartSent(False, not answer.payload_given, error=what, silent=True, given=answer.payload_given)
     if answer.cancelled:
         return PartSent(False, True, error="the prompt was left", withheld=True)
     code = answer.code("CMS")
     error = errors.describe(code) if code is not None else answer.final[:60]
-    return PartSent(False, True, error=error, permanent=errors.is_permanent(code), code=code)
+    return PartSent(
+        False, True, error=error, permanent=errors.is_permanent(code), code=code, given=answer.payload_given
+    )

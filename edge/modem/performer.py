@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 
-from edge.modem.at import Answer, Channel, Command, Unsolicited
+from edge.modem.at import TIMED_OUT, Answer, Channel, Command, Unsolicited
 from edge.modem.procedures import Escape, Pause, Procedure, Refused, Silent, SimFault, Step
 from edge.modem.trust import Trust
 
 Trouble = Silent | Refused | SimFault
 _PAUSED = Answer(Command("", 0), (), "OK")
+_REPEATS = 3
+_NOISY_S = 3.0
+_ONCE = ("AT+CPIN=", "AT+CFUN=")
 
 
 class Performer:
     """The conversation: bytes and moments go in; what the modem says unasked and what fails comes out of `next`.
 
     A procedure that fails ends, and its trouble is returned in its place among the unasked lines. While `greeting`,
-    rubbish is no sign of noise: a modem that starts, or was left in another mode, says what it likes.
+    rubbish is no sign of noise: a modem that starts, or was left in another mode, says what it likes. On a noisy line a
+    command that meets a plain ERROR or silence was probably spoilt, or its answer was: it is repeated a few times.
     """
 
     def __init__(self) -> None:
@@ -26,6 +31,7 @@ class Performer:
         self._pause_until: float | None = None
         self._troubles: deque[Trouble] = deque()
         self._rubbish = 0
+        self._repeats = 0
         self.greeting = False
 
     @property
@@ -70,8 +76,24 @@ class Performer:
         while not self._troubles and (event := self.channel.next_event()) is not None:
             if isinstance(event, Unsolicited):
                 return event
-            self._advance(event, now)
+            if self._was_spoilt(event):
+                self._repeats += 1
+                self._issue(event.command, now)
+            else:
+                self._advance(event, now)
         return self._troubles.popleft() if self._troubles else None
+
+    def _was_spoilt(self, answer: Answer) -> bool:
+        command = answer.command
+        dangerous = command.payload or command.line.startswith(_ONCE)
+        if not self.busy or not self.trust.noisy or self.greeting or dangerous or self._repeats >= _REPEATS:
+            return False
+        return answer.final in ("ERROR", TIMED_OUT)
+
+    def _issue(self, command: Command, now: float) -> None:
+        if self.trust.noisy:
+            command = replace(command, timeout=min(command.timeout, _NOISY_S))
+        self.channel.issue(command, now)
 
     def _advance(self, answer: Answer | None, now: float) -> None:
         while self._procedure is not None:
@@ -90,7 +112,8 @@ class Performer:
     def _perform(self, step: Step, now: float) -> bool:
         """Begin a step; whether it is over already."""
         if isinstance(step, Command):
-            self.channel.issue(step, now)
+            self._repeats = 0
+            self._issue(step, now)
         elif isinstance(step, Pause):
             self._pause_until = now + step.seconds
         else:

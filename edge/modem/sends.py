@@ -20,7 +20,7 @@ from edge.modem.procedures import Procedure, Silent, Ways, ask
 MOST_GARBLED = 400
 """A long PDU crosses a line that spoils every hundredth byte, there and back, about once in 400 attempts."""
 
-_ECHOLESS = 3
+_ECHOLESS = _SILENCES = 3
 
 
 @dataclass(slots=True)
@@ -28,7 +28,8 @@ class Sending:
     """One message. `taken` counts the parts that the network has; `released` is the last part that may leave.
 
     `stalled` is a message whose prompt was left because the shell did not say `proceed` in time; it goes to the modem
-    again when that comes. `garbled` counts the attempts in which the modem heard another payload than was given.
+    again when that comes. `garbled` counts the attempts that a noisy line spoilt, `silences` those in a row without any
+    answer.
     """
 
     id: int
@@ -39,6 +40,7 @@ class Sending:
     cancelled: bool = False
     stalled: bool = False
     garbled: int = 0
+    silences: int = 0
     references: list[int] = field(default_factory=list)
 
     @property
@@ -127,9 +129,14 @@ class Sends:
         self._given = None
         if proof and part.withheld and sending.may_leave:
             self._note_echo(differed=self._performer.channel.rubbish != rubbish)
-        self._note(sending, part)
-        if part.silent:
-            raise Silent("AT+CMGS")
+        spoilt = proof and not part.sent and not part.given
+        sending.silences = sending.silences + 1 if part.silent else 0
+        if spoilt and sending.silences < _SILENCES:
+            self._note_spoilt(sending)
+        else:
+            self._note(sending, part)
+            if part.silent:
+                raise Silent("AT+CMGS")
         return part.code
 
     def _note_echo(self, *, differed: bool) -> None:
@@ -137,19 +144,24 @@ class Sends:
         self._echoless = 0 if differed else self._echoless + 1
         self.echo_on = self.echo_on and differed
 
+    def _note_spoilt(self, sending: Sending) -> None:
+        """Nothing left, and the modem may have heard anything: try again."""
+        sending.stalled = not sending.may_leave
+        sending.garbled += sending.may_leave
+        if sending.cancelled:
+            self._end(sending, error="cancelled")
+        elif sending.garbled > MOST_GARBLED:
+            self._end(sending, error="the line spoils every message")
+
     def _note(self, sending: Sending, part: PartSent) -> None:
         noisy = self._performer.trust.noisy
-        if part.withheld and not sending.cancelled:
-            sending.stalled = not sending.may_leave
-            sending.garbled += sending.may_leave
-            if sending.garbled > MOST_GARBLED:
-                self._end(sending, error="the line spoils every message")
+        if part.withheld:
+            self._note_spoilt(sending)
         elif part.sent:
             self._note_taken(sending, None if noisy else part.reference)
         else:
             permanent = part.permanent and not noisy
-            error = "cancelled" if part.withheld else part.error
-            self._end(sending, certain=part.certain, error=error, permanent=permanent, code=part.code)
+            self._end(sending, certain=part.certain, error=part.error, permanent=permanent, code=part.code)
 
     def _note_taken(self, sending: Sending, reference: int | None) -> None:
         sending.taken += 1

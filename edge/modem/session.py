@@ -34,7 +34,7 @@ from edge.modem.procedures import Pin, Procedure, Silent, SimFault, Ways, greet
 from edge.modem.sends import Sending, Sends
 
 SIM_RETRY_S = 15.0
-_ATTEMPTS = 3
+_ATTEMPTS, _NOISY_ATTEMPTS, _NOISY_PATIENCE_S = 3, 12, 12.0
 _SIM_ATTEMPTS = 4
 _READINGS_BETWEEN_SENDS = 4
 _NO_CENTRE = 330
@@ -256,7 +256,8 @@ class Session:
             self._errands.failures += not dispensable
             reason = f"{type(trouble).__name__.lower()} at {trouble}"
             self._begin_again()
-            if self._errands.failures >= _ATTEMPTS or reason == "silent at AT":
+            attempts = _NOISY_ATTEMPTS if self._performer.trust.noisy else _ATTEMPTS
+            if self._errands.failures >= attempts or reason == "silent at AT":
                 self._lose(reason)
 
     def _begin_again(self) -> None:
@@ -305,7 +306,7 @@ class Session:
         rung, self._reset = self._reset, ""
         self._inbox.start_over(self._now)
         self._performer.greeting = True
-        yield from greet(self._patience)
+        yield from greet(max(self._patience, _NOISY_PATIENCE_S) if trust.noisy else self._patience)
         self._performer.greeting = False
         yield from initialise.begin(self._pin, self._ways, rung=rung, trust=trust)
         echoes = self._performer.channel.echoes
