@@ -19,6 +19,7 @@ WARN_DAYS = 30
 QUIET_AGAIN_S = 5.0
 ANSWER_S = 120.0
 ASK_AGAIN_S = 3_600.0
+ASK_SOON_S = 600.0
 _BALANCE, _ASKED = "balance", "balance_asked"
 
 
@@ -41,15 +42,25 @@ class Credit:
         self._settings, self._mailbox, self._clock, self._health = settings, mailbox, clock, health
         self._ask, self._keep = ask, keep
         self._wanted, self._answered = asyncio.Event(), asyncio.Event()
+        self._asked = 0.0
+        self._due = False
+        self.answers = 0
         self.rp: int | None = None
         self.expires: str | None = None
 
     def want(self) -> None:
-        """Ask soon: the network refuses messages."""
-        self._wanted.set()
+        """Ask soon: the network refuses messages. Not at every refusal, since a question may cost money too."""
+        if self._clock.wall() - self._asked >= ASK_SOON_S:
+            self._wanted.set()
+
+    def able(self) -> None:
+        """The modem has become able to ask: what is due need not wait any longer."""
+        if self._due:
+            self._wanted.set()
 
     def told(self, event: BalanceTold) -> None:
         """The operator answered."""
+        self.answers += 1
         self._answered.set()
         if event.rp is None and event.expires is None:
             return
@@ -67,24 +78,26 @@ class Credit:
         self._judge()
         if not self._settings.balance_ussd:
             return
-        asked = float(await self._mailbox.recall(_ASKED) or 0)
+        self._asked = float(await self._mailbox.recall(_ASKED) or 0)
         while True:
-            await self._until_due(asked)
+            await self._until_due()
+            self._due = True
             while not self._ask():
                 await self._pause(QUIET_AGAIN_S)
-            asked = self._clock.wall()
-            self._keep(_ASKED, str(asked))
+            self._due = False
+            self._asked = self._clock.wall()
+            self._keep(_ASKED, str(self._asked))
             if not await self._answer():
-                asked -= self._every_s - ASK_AGAIN_S
+                self._asked -= self._every_s - ASK_AGAIN_S
             self._judge()
 
     @property
     def _every_s(self) -> float:
         return self._settings.balance_every_h * 3_600
 
-    async def _until_due(self, asked: float) -> None:
+    async def _until_due(self) -> None:
         """Until the next question is due, or wanted; looked at every hour, since wall time may jump."""
-        while 0 <= (since := self._clock.wall() - asked) < self._every_s:
+        while 0 <= (since := self._clock.wall() - self._asked) < self._every_s:
             if await self._pause(min(self._every_s - since, ASK_AGAIN_S)):
                 return
 

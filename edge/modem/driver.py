@@ -167,6 +167,7 @@ class Driver:
         self._heard = "ready" if network.registered else "denied" if network.denied else "searching"
         if network.registered:
             self.sending.able.set()
+            self.credit.able()
             self._health.clear("modem-network", subject=self.name)
         else:
             self.sending.able.clear()

@@ -8,6 +8,9 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from edge.clock import SystemClock
 from edge.config import Modem
@@ -147,12 +150,27 @@ def settings(device: Path) -> Modem:
 
 
 @asynccontextmanager
-async def running(modem: GsmModem, link: Path, *, pin: str = "", plugged: bool = True) -> AsyncIterator[Bench]:
-    """A driver at work on `modem`."""
-    mailbox, events = MemoryMailbox(), list[Event]()
+async def running(
+    modem: GsmModem,
+    link: Path,
+    *,
+    pin: str = "",
+    plugged: bool = True,
+    memory: dict[str, str] | None = None,
+    **keys: Any,
+) -> AsyncIterator[Bench]:
+    """A driver at work on `modem`; `memory` is what the mailbox remembers of it, `keys` are settings of its own."""
+    mailbox, events = MemoryMailbox(memory=dict(memory or {})), list[Event]()
     clock = SystemClock()
     health = Health(clock.wall)
-    driver = Driver(settings(link), mailbox, pin=pin, clock=clock, announce=events.append, health=health)
+    driver = Driver(
+        msgspec.structs.replace(settings(link), **keys),
+        mailbox,
+        pin=pin,
+        clock=clock,
+        announce=events.append,
+        health=health,
+    )
     if plugged:
         await modem.start()
     task = asyncio.create_task(driver.run())
