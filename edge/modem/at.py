@@ -108,7 +108,7 @@ class Channel:
             self._leave_prompt(now)
 
     def abandon(self) -> None:
-        """Forget the command under way without an `Answer`, also one that ended and is not yet told; for a new start."""
+        """Forget the command under way without an `Answer`, also one that ended and was not told yet."""
         if self._command is not None:
             self._give_up(self._command, CANCELLED)
         self._events = deque(event for event in self._events if not isinstance(event, Answer))
@@ -190,7 +190,10 @@ class Channel:
         at = sofar.find(b">", max(0, len(self._buffer) - 1))
         while at >= 0:
             before = at_lines.clean(sofar[:at])
-            if not before or (awaited and sofar[at + 1 : at + 2] == b" " and before.count('"') % 2 == 0):
+            spaced = sofar[at + 1 : at + 2] == b" "
+            if (not before and (spaced or at >= len(self._buffer))) or (
+                awaited and spaced and before.count('"') % 2 == 0
+            ):
                 end = max(1, at + 1 - len(self._buffer))
                 self._take_prompt(sofar[:at], now, awaited=awaited)
                 return end
@@ -306,7 +309,8 @@ class Channel:
                 self._quiet_at = now + SETTLE_S
         elif command is not None and len(self._lines) < MOST_LINES:
             self._lines.append(line)
-            if not self._prompted:  # a long listing on a slow line takes its time, but never falls silent
+            # A long listing on a slow line takes its time, but never falls silent; the result of a message is brief.
+            if not self._prompted or line.startswith(command.prefix or "?"):
                 self._deadline = now + command.timeout
 
     def _tell(self, event: Unsolicited) -> None:
