@@ -23,6 +23,7 @@ from edge.config import Modem, Sms
 from edge.events import Event
 from edge.health import Health
 from edge.modem.driver import Driver
+from edge.modem.usb import Places
 from edge.queue.store.database import Store
 from edge.queue.store.messages import Messages
 from edge.queue.store.outgoing import Kind
@@ -30,7 +31,10 @@ from edge.queue.store.seal import Seal
 from edge.sms.mailbox import StoreMailbox
 
 SEAL = Seal(bytes(32))
-MORE_TO_COME = "SELECT count(*) FROM outgoing WHERE state IN ('pending', 'sending')"
+MORE_TO_COME = (
+    "SELECT count(*) FROM outgoing "
+    "WHERE state IN ('pending', 'sending') OR (state = 'uncertain' AND settle_at IS NOT NULL)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +113,25 @@ def contents(database: Path) -> Contents:
 class Box:
     """Store, mailbox and driver at work on the modem `directory`/modem, wired as the daemon wires them."""
 
-    def __init__(self, directory: Path, store: Store, modem: Modem, sms: Sms) -> None:
+    def __init__(self, directory: Path, store: Store, modem: Modem, sms: Sms, places: Places | None) -> None:
         self.database = directory / "box.db"
         self.store, self.events = store, list[Event]()
         self.clock = SystemClock()
         self.health = Health(self.clock.wall)
         self.messages = Messages(SEAL)
-        mailbox = StoreMailbox(store, self.messages, sms, clock=self.clock, announce=self.events.append)
-        self.driver = Driver(modem, mailbox, pin="", clock=self.clock, announce=self.events.append, health=self.health)
+        announce = self.events.append
+        mailbox = StoreMailbox(
+            *(store, self.messages, sms),
+            clock=self.clock,
+            announce=announce,
+            modem=modem.name,
+            retry_first_s=0.3,
+            retry_most_s=2.0,
+            backoff_first_s=0.2,
+        )
+        self.driver = Driver(
+            modem, mailbox, pin="", clock=self.clock, announce=announce, health=self.health, places=places
+        )
 
     def raised(self) -> set[str]:
         """Codes of the conditions that health shows now."""
@@ -163,10 +178,12 @@ SMS = Sms(
 
 
 @asynccontextmanager
-async def working(directory: Path, modem: Modem | None = None, sms: Sms | None = None) -> AsyncIterator[Box]:
+async def working(
+    directory: Path, modem: Modem | None = None, sms: Sms = SMS, places: Places | None = None
+) -> AsyncIterator[Box]:
     """A box at work until the block ends."""
     store = await Store.open(directory / "box.db", max_mbyte=64, group_commit_ms=2)
-    box = Box(directory, store, modem or modem_settings(directory / "modem"), sms or SMS)
+    box = Box(directory, store, modem or modem_settings(directory / "modem"), sms, places)
     task = asyncio.create_task(box.driver.run())
     try:
         yield box

@@ -11,6 +11,7 @@ from itertools import count
 from pathlib import Path
 
 from edge.config import Modem, Sms
+from edge.modem.usb import Places
 from edge.queue.store.outgoing import Kind
 from edge.simulator.gsm import GsmModem
 from tests.crash.modem_box import SMS, Box, Order, Sending, unsettled, working
@@ -98,13 +99,17 @@ async def until(holds: Callable[[], object], within_s: float = 20.0) -> None:
 
 @asynccontextmanager
 async def office(
-    directory: Path, modem: GsmModem | None = None, settings: Modem | None = None, sms: Sms = SMS
+    directory: Path,
+    modem: GsmModem | None = None,
+    settings: Modem | None = None,
+    sms: Sms = SMS,
+    places: Places | None = None,
 ) -> AsyncIterator[Office]:
     """An office whose modem is registered and ready."""
     modem = modem or GsmModem(directory / "modem", network_s=0.05, command_s=0.002)
     await modem.start()
     try:
-        async with working(directory, settings, sms) as box:
+        async with working(directory, settings, sms, places) as box:
             office = Office(modem, box)
             await office.ready()
             yield office

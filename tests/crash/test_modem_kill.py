@@ -11,6 +11,7 @@ test's process and survive every kill.
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import random
 import re
@@ -28,6 +29,7 @@ from edge.queue.store.outgoing import Kind
 from edge.simulator.gsm import GsmModem
 from edge.step import POINTS
 from tests.crash.modem_box import Contents, Order, contents, unsettled
+from tests.crash.together import Outcomes, run_together, tell
 
 SEED = 20261122
 CITIZEN = "+6281234567001"
@@ -171,35 +173,47 @@ async def office(directory: Path) -> AsyncIterator[Trial]:
         await modem.stop()
 
 
-async def kill_at(directory: Path, point: str) -> None:
+async def kill_at(point: str, directory: Path) -> None:
     """One office whose box dies at `point`, and is well again in its next life."""
     async with office(directory) as trial:
-        for shape in ("single", "long", "emoji"):
+        if "uncertain" in point:
+            trial.modem.faults.lose_ok, trial.modem.faults.report_status = 1, None
+        for shape in SHAPES:
             trial.order(shape)
             trial.deliver(shape)
         async with trial.life(kill_at=point) as life:
             await asyncio.wait_for(life.process.wait(), 30)
-            assert life.process.returncode == -signal.SIGKILL, f"the box ended by itself at {point}"
+            assert life.process.returncode == -signal.SIGKILL, "the box ended by itself"
         async with trial.life() as life:
-            await life.until(trial.settled, within_s=30, what=f"what was left at {point} settles")
-        try:
-            print(point, trial.check())
-        except AssertionError as error:
-            raise AssertionError(f"killed at {point}: {error}") from error
+            await life.until(trial.settled, within_s=30, what="what was left settles")
+        print(f"{point}: {trial.check()}")
 
 
-async def test_killed_at_every_point(tmp_path: Path) -> None:
-    """A power cut at a named point loses an SMS, stores it twice, or sends a twin that nobody counts."""
-    points = [f"{point}{time}" for point in OURS for time in ("", ":2")]
-    free = asyncio.Semaphore(4)
+def kill_at_all(directory: Path, passing: str) -> Outcomes:
+    """What came of a kill at each point, at its first passing or the one that `passing` tells."""
+    return run_together(
+        directory, {point: functools.partial(kill_at, f"{point}{passing}") for point in OURS}, at_once=6
+    )
 
-    async def one(number: int, point: str) -> None:
-        async with free:
-            await kill_at(tmp_path / str(number), point)
 
-    async with asyncio.TaskGroup() as group:
-        for number, point in enumerate(points):
-            group.create_task(one(number, point))
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Outcomes:
+    """What came of a kill at the first passing of each point."""
+    return kill_at_all(tmp_path_factory.mktemp("points"), "")
+
+
+@pytest.mark.parametrize("point", OURS)
+def test_killed_at_a_point(point: str, killed: Outcomes) -> None:
+    """A power cut at this point loses an SMS, stores it twice, or sends a twin that nobody counts."""
+    tell(killed[point])
+
+
+@pytest.mark.long
+def test_killed_at_the_second_passing(tmp_path: Path) -> None:
+    """A power cut between two SMS loses one, stores it twice, or sends a twin that nobody counts."""
+    for point, outcome in kill_at_all(tmp_path, ":2").items():
+        if "uncertain" not in point:  # an office with one doubt passes there once
+            tell(outcome)
 
 
 async def kill_at_random(directory: Path, kills: int) -> str:
@@ -231,7 +245,7 @@ async def kill_at_random(directory: Path, kills: int) -> str:
 
 async def test_killed_at_random_moments(tmp_path: Path) -> None:
     """A power cut between the named points loses an SMS, stores it twice, or sends a twin that nobody counts."""
-    print(await kill_at_random(tmp_path, 12))
+    print(await kill_at_random(tmp_path, 10))
 
 
 @pytest.mark.long
