@@ -20,7 +20,7 @@ from edge.modem import models, power, usb
 from edge.modem.find import Absent, Finder, Found
 from edge.modem.ladder import Climb, Ladder, Rung
 from edge.modem.link import PATIENCE_S, Link, Tap
-from edge.modem.outcomes import Event, Identified, SimFaulted, Surveyed
+from edge.modem.outcomes import Event, Identified, Lost, SimFaulted, Surveyed
 from edge.modem.port import PortUnavailable
 from edge.modem.power import PowerRefused
 from edge.modem.procedures import Pin
@@ -36,6 +36,7 @@ RESET_S = 20.0
 CLOSE_S = 1.0
 _VANISHING: frozenset[Rung] = frozenset({"cfun", "model-reset", "usb-reset", "power"})
 _BY_SESSION: frozenset[Rung] = frozenset({"cfun", "model-reset"})
+MUTE = "silent at AT"  # as a session says that it has greeted in vain
 _CODES = ("modem-missing", "modem-silent", "modem-hilink")
 _WORDS: dict[Rung, str] = {
     "resync": "it is greeted anew",
@@ -51,17 +52,19 @@ State = Literal["missing", "silent", "open"]
 
 @dataclass(frozen=True, slots=True)
 class _Failure:
-    """Why the modem does not work; `absent` where its line cannot be opened at all."""
+    """Why the modem does not work: `absent`, it has no line that can be opened; `mute`, not even AT is answered."""
 
     reason: str
     absent: bool = False
     hilink: bool = False
+    mute: bool = False
 
 
 class Keeper:
     """One modem's line. `link` is there while it is open; `changed` is called whenever any property has changed.
 
     `happened` gets every event of every link; `smsc` gives the service centre that was seen before, "" when none was.
+    Between two tries lies `pause_s`; a device that is away is looked for so often, and tried every `look_again_s`.
     """
 
     def __init__(
@@ -75,17 +78,21 @@ class Keeper:
         changed: Callable[[], None] = lambda: None,
         smsc: Callable[[], str] = lambda: "",
         places: Places | None = None,
+        pause_s: float = PAUSE_S,
+        look_again_s: float = LOOK_AGAIN_S,
     ) -> None:
         self._settings, self._pin, self._clock, self._health = settings, pin, clock, health
+        self._pause_s, self._look_again_s = pause_s, look_again_s
         self._happened, self._changed, self._smsc = happened, changed, smsc
         self._places = places or Places()
         self._finder = Finder(settings, self._places)
         self._ladder = Ladder(frozenset(), now=clock.monotonic())
-        self._model_abilities: frozenset[Rung] = frozenset()
+        self._model_abilities = models.GENERIC.abilities
         self._climb: Climb | None = None
         self._until = 0.0
         self._reset: Rung = ""
         self._vanishes = False
+        self._ended_by: str | None = None
         self._worked = asyncio.Event()
         self._found: Found | None = None
         self._failure: _Failure | None = None
@@ -145,10 +152,13 @@ class Keeper:
     async def _live(self) -> _Failure:
         """One opening of the modem, from finding it until it fails."""
         self._worked.clear()
+        self._ended_by = None
         try:
             self._found = await self._finder.find()
             await self._open(self._found)
-            return _Failure(await self._wait())
+            reason = await self._wait()
+            gone = self._ended_by is None and self.link is not None and self.link.ended.done()
+            return _Failure(reason, absent=gone, mute=self._ended_by == MUTE)
         except Absent as absent:
             return _Failure(str(absent), absent=True, hilink=absent.kind == "hilink")
         except PortUnavailable as unavailable:
@@ -171,6 +181,7 @@ class Keeper:
             hang_up=self.rung == "reopen",
             tap=self.tap,
         )
+        self._reset = ""  # once in a climb: a modem that was mute heals without, one that restarts comes back
         self._changed()
 
     async def _wait(self) -> str:
@@ -200,6 +211,8 @@ class Keeper:
             self._model_abilities = models.named(event.quirks).abilities
         elif isinstance(event, Surveyed | SimFaulted):
             self._note_work()
+        elif isinstance(event, Lost):
+            self._ended_by = event.reason
         self._happened(link, event)
 
     def _note_work(self) -> None:
@@ -224,10 +237,9 @@ class Keeper:
         expected = failure.absent and self._vanishes
         back = before is not None and before.absent and not failure.absent and self.rung == "resync"
         if self._climb is not None and now < self._until and not back:
-            self._note_reset(failure)
             self._tell(expected=expected)
             return
-        self._ladder.abilities = await asyncio.to_thread(self._abilities)
+        self._ladder.abilities = await asyncio.to_thread(self._abilities, failure)
         climb = self._ladder.failed(failure.reason, now=now, gone=failure.absent)
         self._climb, self._until = climb, now + climb.wait_s + climb.budget_s
         self._reset = climb.rung if climb.rung in _BY_SESSION else ""
@@ -236,13 +248,9 @@ class Keeper:
         await asyncio.sleep(climb.wait_s)
         await self._perform(climb.rung)
 
-    def _note_reset(self, failure: _Failure) -> None:
-        """A reset that the modem heard is not given again in the same climb; one that never reached it is."""
-        if self._reset and "silent at AT)" not in failure.reason:
-            self._reset = ""
-
-    def _abilities(self) -> frozenset[Rung]:
-        able = set(self._model_abilities)
+    def _abilities(self, failure: _Failure) -> frozenset[Rung]:
+        """What can be tried now. A mute modem hears no reset; once it does, it has come back and needs none."""
+        able = set() if failure.mute else set(self._model_abilities)
         if self._settings.power_command:
             able.add("power")
         tty = self._found.tty if self._found else None
@@ -298,10 +306,10 @@ class Keeper:
 
     async def _pause(self, failure: _Failure, before: object) -> None:
         """Wait a little; where nothing can be opened, until the devices change, or a while to see locks go."""
-        await asyncio.sleep(PAUSE_S)
+        await asyncio.sleep(self._pause_s)
         if not failure.absent:
             return
-        for _ in range(round(LOOK_AGAIN_S / PAUSE_S)):
+        for _ in range(round(self._look_again_s / self._pause_s)):
             if await asyncio.to_thread(self._finder.sign) != before:
                 return
-            await asyncio.sleep(PAUSE_S)
+            await asyncio.sleep(self._pause_s)

@@ -91,7 +91,7 @@ async def test_an_exchanged_stick_is_taken_where_ours_is_gone(tree: UsbTree) -> 
 
 async def test_the_line_that_answers_at_is_found_among_several(tree: UsbTree) -> None:
     """The diagnosis port would be opened, which never answers."""
-    with playing(MODEM, MUTE, MUTE) as players:
+    with playing(MODEM, MUTE) as players:
         tree.plug("1-1", E173, lines=lines(players))
         looking = finder(tree, f"usb:{E173}")
         assert await name_of(looking) == "ttyUSB0"

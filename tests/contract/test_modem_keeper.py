@@ -19,6 +19,7 @@ from edge.modem.outcomes import Event, SendEnded, Surveyed
 from edge.modem.procedures import Pin
 from edge.modem.usb import Places
 from edge.simulator.gsm import GsmModem
+from tests.contract.at_player import playing
 from tests.contract.modem_rig import until
 from tests.contract.usb_tree import ETHERNET_KIND, UsbTree
 
@@ -60,7 +61,9 @@ class Hurrying(SystemClock):
 
 
 @asynccontextmanager
-async def keeping(modem: Modem, places: Places | None = None, *, clock: Clock | None = None) -> AsyncIterator[Kept]:
+async def keeping(
+    modem: Modem, places: Places | None = None, *, clock: Clock | None = None, rungs: list[str] | None = None
+) -> AsyncIterator[Kept]:
     clock = clock or SystemClock()
     health = Health(clock.wall)
     events: list[Event] = []
@@ -70,8 +73,20 @@ async def keeping(modem: Modem, places: Places | None = None, *, clock: Clock | 
 
     def changed() -> None:
         kept.changes += 1
+        if rungs is not None:
+            rungs.append(keeper.rung)
 
-    keeper = Keeper(modem, Pin(""), clock, happened=happened, health=health, changed=changed, places=places)
+    keeper = Keeper(
+        modem,
+        Pin(""),
+        clock,
+        happened=happened,
+        health=health,
+        changed=changed,
+        places=places,
+        pause_s=0.1,
+        look_again_s=0.3,
+    )
     kept = Kept(keeper, health, events)
     task = asyncio.create_task(keeper.run())
     try:
@@ -180,6 +195,34 @@ async def test_a_hilink_stick_is_told_once_it_has_settled(tree: UsbTree) -> None
         assert "HiLink" in kept.keeper.reason
         await until(lambda: "modem-hilink" in kept.told(), 30)
         assert set(kept.told()) == {"modem-hilink"}
+
+
+@pytest.mark.long
+async def test_a_modem_that_refuses_its_work_gets_its_radio_restarted_once() -> None:
+    """A modem that answers but does nothing would be greeted for ever, or restarted again and again in one climb."""
+    answers = dict.fromkeys(("AT", "AT+CFUN=0", "AT+CFUN=1"), "OK")
+    with playing({**answers, "AT+CPIN?": "+CPIN: READY\r\nOK", "AT+CSQ": "+CSQ: 18,99\r\nOK"}) as (player,):
+        async with keeping(settings(str(player.path)), clock=Hurrying()) as kept:
+            await until(lambda: kept.keeper.rung == "cfun", 30)
+            assert "its radio is switched off and on" in kept.told()["modem-silent"]
+            await until(lambda: "AT+CFUN=1" in player.heard)
+            await until(lambda: kept.keeper.rung != "cfun", 30)
+        assert player.heard.count("AT+CFUN=0") == 1
+
+
+@pytest.mark.long
+async def test_a_mute_modem_is_not_restarted_when_it_comes_back(modem: GsmModem, tmp_path: Path) -> None:
+    """A modem that heals by itself would lose its network for half a minute, to a reset that it did not need."""
+    modem.faults.silent = True
+    heard: list[bytes] = []
+    rungs: list[str] = []
+    async with keeping(settings(str(tmp_path / "at")), clock=Hurrying(), rungs=rungs) as kept:
+        kept.keeper.overhear(lambda _now, direction, data: heard.append(data) if direction == ">" else None)
+        await until(lambda: "reopen" in rungs and kept.keeper.rung == "resync", 60)  # once around the ladder
+        modem.faults.silent = False
+        await kept.works(within_s=10)
+        assert not any(b"CFUN=0" in data for data in heard)
+        assert set(rungs) == {"", "resync", "reopen"}
 
 
 async def test_a_modem_that_is_away_gets_its_power_switched(modem: GsmModem, tmp_path: Path) -> None:
