@@ -17,6 +17,8 @@ from edge.commands.modem_doctor import doctor
 
 Said = dict[str, Any]
 
+_SKEW_TOLD_S = 300.0
+
 
 @click.group("modem", invoke_without_command=True, short_help="Show the SMS modem and whether SMS work.")
 @config_option
@@ -67,7 +69,7 @@ def lines(row: Said) -> list[str]:
         ("last", _listed(_ago("sent", row["last_sent_s"]), _ago("received", row["last_received_s"]))),
         ("paused", row["paused_s"] and f"notifications and digests, {spoken(row['paused_s'])} left"),
         ("calls", row["calls_rejected"] and f"{row['calls_rejected']} rejected"),
-        ("clock", row["clock_skew_s"] and _skew(row["clock_skew_s"])),
+        ("clock", _skew(row["clock_skew_s"] or 0.0)),
     )
     colour = "green" if row["able"] else "red"
     head = f"{row['name']}: {click.style(row['state'], fg=colour, bold=True)}"
@@ -122,6 +124,9 @@ def _ago(what: str, seconds: float | None) -> str:
 
 
 def _skew(seconds: float) -> str:
+    """The network's time is a hint that may be forged: told only where it is far from ours."""
+    if abs(seconds) < _SKEW_TOLD_S:
+        return ""
     return f"the network's time is {spoken(abs(seconds))} {'ahead of' if seconds > 0 else 'behind'} this machine's"
 
 

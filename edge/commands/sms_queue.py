@@ -64,6 +64,7 @@ def _moment(text: str, now: datetime) -> datetime:
 @click.option("--kind", type=click.Choice(_KINDS), default="reply", show_default=True, help="Its priority.")
 @click.option("--expires", type=Duration(60, 30 * _DAY_S), metavar="SPAN", help="How long it is tried.")
 @click.option("--not-before", type=Moment(), metavar="MOMENT", help="When it may leave: 2h, 07:30 or ISO 8601.")
+@click.option("--transliterate", is_flag=True, help="Write typographic quotes and dashes plainly if that saves parts.")
 @click.option("--wait", is_flag=True, help="Follow it to its end; the exit code says how that was.")
 def send(
     number: str,
@@ -73,6 +74,7 @@ def send(
     kind: str,
     expires: float | None,
     not_before: float | None,
+    transliterate: bool,
     wait: bool,
 ) -> None:
     """Send TEXT to NUMBER: it is queued durably, and sent even when this machine loses its power now.
@@ -84,7 +86,7 @@ def send(
              kampung-edge sms send +6281234567890 - --kind notification --not-before 07:30 < pesan.txt
     """
     here = run_dir(path)
-    question: Said = {"number": number, "text": _given(text), "kind": kind}
+    question: Said = {"number": number, "text": _given(text), "kind": kind, "transliterate": transliterate}
     question |= {"wait_s": not_before} if not_before else {}
     question |= {"expires_s": expires} if expires else {}
     said = _ask(here, ask="sms-send", **question)

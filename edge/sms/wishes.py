@@ -46,17 +46,19 @@ class Wish:
 
 
 def read(question: Mapping[str, Any], settings: config.Sms, *, now: float) -> Wish:
-    """The wish in `question`: number, text, kind, `wait_s` from now and `expires_s` from now. Raises `Unfit`."""
+    """The wish in `question`: number, text, kind, `wait_s` and `expires_s` from now. Raises `Unfit`.
+
+    With `transliterate` a text that only typographic signs keep from the GSM alphabet has them written plainly.
+    """
     kind = _kind(question.get("kind", "reply"))
     wait_s = _span(question.get("wait_s", 0.0), "the wait before it may leave", least=0.0)
     usual = min(wait_s + pacing.lives_s(settings)[kind], MOST_AHEAD_S)
     life_s = _span(question.get("expires_s", usual), "the time it is tried", least=LEAST_LIFE_S)
     if life_s < wait_s + LEAST_LIFE_S:
         raise Unfit("it would expire before it may leave; give --expires a later time than --not-before")
-    text = _text(question.get("text"))
-    return Wish(
-        _number(question.get("number")), text, kind, now + wait_s if wait_s else 0.0, now + life_s, _pieces(text)
-    )
+    pieces = _pieces(_text(question.get("text")), transliterate=question.get("transliterate") is True)
+    text = "".join(piece.text for piece in pieces)
+    return Wish(_number(question.get("number")), text, kind, now + wait_s if wait_s else 0.0, now + life_s, pieces)
 
 
 def _number(value: object) -> str:
@@ -85,8 +87,8 @@ def _text(value: object) -> str:
     return text
 
 
-def _pieces(text: str) -> tuple[Piece, ...]:
-    pieces = concat.split(text, 0)
+def _pieces(text: str, *, transliterate: bool) -> tuple[Piece, ...]:
+    pieces = concat.split(text, 0, transliterate=transliterate)
     if len(pieces) > MOST_PARTS:
         raise Unfit(f"the text needs {len(pieces)} parts; at most {MOST_PARTS} are sent, so shorten it")
     return pieces

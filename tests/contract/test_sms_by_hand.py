@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,22 @@ NUMBER = "+6281234567001"
 MASKED = "+62812••••001"
 TEXT = "Rapat di balai desa"
 SEAL = Seal(bytes(32))
+
+
+@dataclass
+class StillClock:
+    """Wall time that stands still."""
+
+    now: float
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def wall(self) -> float:
+        return self.now
+
+    def trusted(self) -> bool:
+        return True
 
 
 @dataclass
@@ -184,6 +201,19 @@ async def test_what_hinders_the_modem_is_said_at_once(box: Box) -> None:
     done = await call(box, "send", NUMBER, TEXT)
     assert done.returncode == 0
     assert done.stderr.decode() == "warning: modem: The SIM needs a person.\n"
+
+
+async def test_what_waits_for_the_morning_says_so(box: Box) -> None:
+    """A notification sent at ten in the evening would seem lost."""
+    at_ten = datetime(2026, 11, 22, 22, tzinfo=UTC).timestamp() - 7 * 3_600  # by the village's clock
+    by_hand = ByHand(box.store, Messages(SEAL), SEAL, Sms(), clock=StillClock(at_ten), wake=lambda: None)
+    send = by_hand.handlers()["sms-send"]
+    wish = {"number": NUMBER, "text": TEXT}
+    assert (await send(wish))["warnings"] == []
+    assert (await send(wish | {"kind": "notification"}))["warnings"] == [
+        "a notification waits for the end of the quiet hours at 05:30"
+    ]
+    assert (await send(wish | {"kind": "notification", "wait_s": 10 * 3_600}))["warnings"] == []
 
 
 @pytest.mark.parametrize(("end", "code"), [("sent", 0), ("failed", 1), ("expired", 1), ("uncertain", 5)])

@@ -66,6 +66,14 @@ def test_texts_of_any_kind(text: str) -> None:
     assert wish.encoding == ("ucs2" if any(sign in text for sign in "🎉ā") else "gsm7")
 
 
+def test_signs_are_written_plainly_only_when_the_caller_allows() -> None:
+    """One quotation mark from an office program would cost three SMS in place of one, or be changed unasked."""
+    text = "“Rapat” – pukul 9" + "a" * 100
+    assert (read(text=text).text, read(text=text).encoding) == (text, "ucs2")
+    plain = read(text=text, transliterate=True)
+    assert (plain.text, plain.encoding, len(plain.pieces)) == ('"Rapat" - pukul 9' + "a" * 100, "gsm7", 1)
+
+
 @pytest.mark.parametrize(
     ("question", "sentence"),
     [
