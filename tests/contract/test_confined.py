@@ -49,6 +49,20 @@ ping = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
 ping.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, 1)
 ping.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo")""",
     "serial": "import os, serial; here, there = os.openpty(); serial.Serial(os.ttyname(there), 115200).close()",
+    "modem": """
+import asyncio, os
+from edge.modem import lock, power, usb
+from edge.modem.port import Port
+async def work():
+    here, there = os.openpty()
+    port = await Port.open(os.ttyname(there), 115200, print, print)
+    port.write(b"AT")
+    assert os.read(here, 2) == b"AT"
+    usb.ttys(usb.Places()), usb.devices(usb.Places()), lock.holders(os.ttyname(there), usb.Places())
+    port.close()
+    await port.closed()
+    await power.cycle(("/bin/true",))
+asyncio.run(work())""",
     "children": "import asyncio, sys; asyncio.run(asyncio.create_subprocess_exec(sys.executable, '-V'))",
 }
 
