@@ -171,7 +171,7 @@ SMS = Sms(
     send_gap_s=0,
     quiet_from="00:00",
     quiet_until="00:00",
-    settle_uncertain_s=0.5,
+    settle_uncertain_s=1.0,
     resend_uncertain=("reply", "notification", "digest"),
     pause_s=1,
 )

@@ -79,9 +79,10 @@ async def ended(process: asyncio.subprocess.Process) -> bool:
 
 
 async def settled(office: Office, number: int, phone: str) -> bool:
-    """Whether both requests of round `number` are at the portal and their citizen has the last SMS."""
+    """Whether both requests of round `number` are at the portal and their citizen has the first and the last SMS."""
     effects = (await office.tell("portal", "effects"))["effects"]
-    return len(effects) >= 2 * number and any("sudah selesai" in text for text in await office.sent(phone))
+    sent = "\n".join(await office.sent(phone))
+    return len(effects) >= 2 * number and "diterima, tiket" in sent and "sudah selesai" in sent
 
 
 @pytest.mark.timeout(600)
