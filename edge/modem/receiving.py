@@ -14,6 +14,7 @@ from edge.modem.pdu import Deliver, StatusReport
 STORE_AGAIN_S = 5.0
 MOST_WAITING = 256
 MOST_AT_ONCE = 64
+_SILENT, _FOR_THE_SIM = 0x40, 0x7F  # TP-PID: short message type 0, (U)SIM data download (TS 23.040 clause 9.2.3.9)
 
 
 class Receiving:
@@ -42,7 +43,7 @@ class Receiving:
             while len(batch) < MOST_AT_ONCE and not self._arrived.empty():
                 batch.append(self._arrived.get_nowait())
             try:
-                new = await self._mailbox.store([_read(self._name, arrived) for _, arrived in batch])
+                new = await self._mailbox.store([read(self._name, arrived) for _, arrived in batch])
             except NotStored:
                 _release(batch)
                 await asyncio.sleep(STORE_AGAIN_S)
@@ -62,19 +63,28 @@ def _release(batch: list[tuple[Link, Arrived]]) -> None:
             link.release(arrived.index)
 
 
-def _read(modem: str, arrived: Arrived) -> Part | Report:
+def read(modem: str, arrived: Arrived) -> Part | Report:
+    """What the mailbox is given of an arrival on `modem`."""
     message = arrived.message
     if isinstance(message, StatusReport):
         return Report(message.recipient.text, message.reference, message.delivered)
     return _part(modem, arrived.pdu, message)
 
 
+def _personal(message: Deliver) -> bool:
+    """Whether a person wrote it: no data for an application or the SIM, no silent test, no sign of voicemail."""
+    waiting = message.coding.waiting
+    signal = message.protocol in (_SILENT, _FOR_THE_SIM) or (waiting is not None and not waiting.store)
+    return message.port is None and message.coding.alphabet != "8bit" and not signal
+
+
 def _part(modem: str, pdu: str, message: Deliver | None) -> Part:
     """What is stored of a received PDU; one that nobody can read is kept as its own text."""
     if message is None:
         return Part(modem, "unreadable", True, pdu, "", None, 1, 1, pdu)
-    if message.port is not None:
-        return Part(modem, "binary", True, "", message.timestamp, None, 1, 1, pdu)
+    if not _personal(message):
+        kept = pdu if message.coding.alphabet == "8bit" and message.port is None else ""
+        return Part(modem, "binary", True, kept, message.timestamp, None, 1, 1, pdu)
     place, sender = message.concat, message.sender
     return Part(
         modem,

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from edge.config import Modem
+from edge.health import Health
+from edge.modem.credit import LEAST_RP, Credit
+from edge.modem.outcomes import BalanceTold
+from tests.contract.modem_rig import MemoryMailbox
+
+NOW = 1_795_323_600.0  # 22 November 2026
+
+
+@dataclass
+class Clock:
+    sure: bool = True
+
+    def monotonic(self) -> float:
+        return 0.0
+
+    def wall(self) -> float:
+        return NOW
+
+    def trusted(self) -> bool:
+        return self.sure
+
+
+class Purse(MemoryMailbox):
+    """A mailbox that notes what it is told of credit."""
+
+    enough: bool | None = None
+
+    def credit(self, *, enough: bool) -> None:
+        self.enough = enough
+
+
+@dataclass
+class Till:
+    credit: Credit
+    mailbox: Purse
+    health: Health
+    kept: dict[str, str]
+
+    def warnings(self) -> list[str]:
+        return [raised.detail for raised in self.health.current()]
+
+
+def till(*, sure: bool = True) -> Till:
+    mailbox, health, kept = Purse(), Health(lambda: NOW), dict[str, str]()
+    settings = Modem(device="/dev/modem", balance_low_rp=10_000)
+    credit = Credit(settings, mailbox, Clock(sure), health, ask=lambda: True, keep=kept.__setitem__)
+    return Till(credit, mailbox, health, kept)
+
+
+@pytest.mark.parametrize(
+    ("rp", "expires", "sure", "warnings"),
+    [
+        (25_000, "2027-03-01", True, []),
+        (9_999, "2027-03-01", True, ["Rp 9999 left"]),
+        (25_000, "2026-12-22", True, ["the SIM expires on 2026-12-22"]),
+        (25_000, "2026-12-23", True, []),
+        (25_000, "2026-11-01", True, ["the SIM expired on 2026-11-01"]),
+        (25_000, "2026-11-01", False, []),
+        (0, "2026-11-23", True, ["Rp 0 left; the SIM expires on 2026-11-23"]),
+        (None, None, True, []),
+    ],
+)
+def test_money_and_days_are_warned_of_in_time(
+    rp: int | None, expires: str | None, sure: bool, warnings: list[str]
+) -> None:
+    """The office's number would be lost with its SIM, or a box with a wrong clock raise an alarm."""
+    box = till(sure=sure)
+    box.credit.told(BalanceTold(rp, expires, 40))
+    assert box.warnings() == warnings
+
+
+def test_a_warning_ends_with_a_top_up() -> None:
+    """An alarm would stand for ever after the credit was bought."""
+    box = till()
+    for rp in (100, 50_000):
+        box.credit.told(BalanceTold(rp, None, 40))
+    assert box.warnings() == []
+    assert box.kept == {"balance": '{"rp": 50000, "expires": null}'}
+
+
+def test_an_answer_without_a_balance_changes_nothing() -> None:
+    """An advertisement would be taken for an empty SIM, or wipe out what was known."""
+    box = till()
+    box.credit.told(BalanceTold(50_000, "2027-03-01", 40))
+    box.mailbox.enough = None
+    box.credit.told(BalanceTold(None, None, 40))
+    assert (box.credit.rp, box.credit.expires, box.mailbox.enough) == (50_000, "2027-03-01", None)
+
+
+@pytest.mark.parametrize(("rp", "enough"), [(LEAST_RP, True), (LEAST_RP - 1, False), (0, False)])
+def test_the_mailbox_learns_whether_a_message_can_be_paid(rp: int, enough: bool) -> None:
+    """Sending would go on without credit, or wait although there is some again."""
+    box = till()
+    box.credit.told(BalanceTold(rp, None, 40))
+    assert box.mailbox.enough is enough
