@@ -328,6 +328,7 @@ class Channel:
                 self._pass_fence(command, now)
             else:
                 self._quiet_at = now + SETTLE_S
+                self._deadline = max(self._deadline or 0.0, self._quiet_at)  # a slow answer is one, too
         elif final == "OK" and command.needed and not any(line.startswith(command.prefix) for line in self._lines):
             self._quiet_at = now + LONE_OK_S
         elif self._cancelled and self._prompted:

@@ -311,6 +311,18 @@ def test_a_fence_that_was_itself_unanswered_is_followed_by_silence(answers: int)
     assert channel.to_send() == b"AT+CMGF=0\r"
 
 
+def test_a_fence_answered_at_the_last_moment_is_passed() -> None:
+    """A modem that always takes its time would be called silent for ever."""
+    channel = given_up(CSQ)
+    channel.issue(Command("AT", 1), now=100)
+    channel.to_send()
+    channel.receive(b"\r\n+CSQ: 9,99\r\n\r\nOK\r\n", now=100.9)
+    channel.handle_timer(101)
+    assert channel.busy
+    channel.handle_timer(101.3)
+    assert channel.to_send() == b"AT\r"
+
+
 def test_a_modem_that_refuses_the_fence_is_not_locked_out() -> None:
     """A modem without a SIM answers the question with an error; it would never be spoken to again."""
     channel = given_up(LIST)
