@@ -231,6 +231,36 @@ async def test_waiting_ends_with_the_message(box: Box, end: str, code: int) -> N
     assert done.stdout.decode().splitlines()[1] == f"1: {end}" + (": because" if code else "")
 
 
+async def test_whoever_waits_at_a_terminal_sees_how_it_goes(box: Box) -> None:
+    """A message of many parts takes a minute: a person would take the command for hung."""
+    here, there = os.openpty()
+    line = (sys.executable, "-m", "edge", "sms", "send", NUMBER, TEXT, "--wait", "--config", str(box.file))
+    process = await asyncio.create_subprocess_exec(*line, stdout=subprocess.PIPE, stderr=there)
+    os.close(there)
+    seen = b""
+    loop = asyncio.get_running_loop()
+
+    async def until(words: str) -> None:
+        nonlocal seen
+        async with asyncio.timeout(30):
+            while words not in seen.decode():
+                readable = asyncio.Event()
+                loop.add_reader(here, readable.set)
+                await readable.wait()
+                loop.remove_reader(here)
+                seen += os.read(here, 4096)
+
+    await until("1: pending")
+    await box.part(1, 1, "taken")
+    await box.part(1, 2, "given")
+    await box.become(1, "sending")
+    await until("1: sending, 1 of 2 parts taken")
+    await box.become(1, "sent")
+    said, _ = await asyncio.wait_for(process.communicate(), 30)
+    os.close(here)
+    assert (process.returncode, said.decode().splitlines()[-1]) == (0, "1: sent")
+
+
 async def test_the_list_shows_states_and_no_secrets(box: Box) -> None:
     """A dead letter would stay unseen, or a citizen's number and words be read over a shoulder."""
     for state in ("sent", "failed", "uncertain"):
