@@ -17,6 +17,7 @@ from edge.modem.usb import Places, names_on_the_way
 
 _MOST_BYTES = 64
 _BINARY_BYTES = 4  # some programs write the number as an int
+_PTY_MASTERS = ("/dev/ptmx", "/dev/pts/ptmx")
 GREEDY = ("ModemManager", "gammu-smsd", "smsd", "brltty", "wvdial", "pppd", "minicom", "picocom", "kannel", "smstools")
 
 
@@ -75,9 +76,15 @@ def unlock(file: Path | None) -> None:
 
 
 def holders(device: str, places: Places) -> tuple[Holder, ...]:
-    """The other processes that have `device` open, as far as this process may see them (root sees all)."""
+    """The other processes that have `device` open, as far as this process may see them (root sees all).
+
+    Who plays a pty, as a simulated modem does, keeps both of its ends open and is none of them.
+    """
     real = os.path.realpath(device)
-    return tuple(Holder(pid, _name(pid, places)) for pid in _others(places) if _has_open(pid, real, places))
+    found = [pid for pid in _others(places) if _has_open(pid, real, places)]
+    if real.startswith("/dev/pts/"):
+        found = [pid for pid in found if not any(_has_open(pid, end, places) for end in _PTY_MASTERS)]
+    return tuple(Holder(pid, _name(pid, places)) for pid in found)
 
 
 def running(names: tuple[str, ...], places: Places) -> tuple[Holder, ...]:

@@ -198,16 +198,20 @@ async def test_a_hilink_stick_is_told_once_it_has_settled(tree: UsbTree) -> None
 
 
 @pytest.mark.long
-async def test_a_modem_that_refuses_its_work_gets_its_radio_restarted_once() -> None:
+async def test_a_modem_that_refuses_its_work_is_reset_harder_and_harder(
+    tree: UsbTree, caplog: pytest.LogCaptureFixture
+) -> None:
     """A modem that answers but does nothing would be greeted for ever, or restarted again and again in one climb."""
     answers = dict.fromkeys(("AT", "AT+CFUN=0", "AT+CFUN=1"), "OK")
     with playing({**answers, "AT+CPIN?": "+CPIN: READY\r\nOK", "AT+CSQ": "+CSQ: 18,99\r\nOK"}) as (player,):
-        async with keeping(settings(str(player.path)), clock=Hurrying()) as kept:
+        tree.plug("1-1", E173, lines={0: ("ttyUSB0", player.path)})
+        async with keeping(settings(f"usb:{E173}"), tree.places, clock=Hurrying()) as kept:
             await until(lambda: kept.keeper.rung == "cfun", 30)
             assert "its radio is switched off and on" in kept.told()["modem-silent"]
             await until(lambda: "AT+CFUN=1" in player.heard)
-            await until(lambda: kept.keeper.rung != "cfun", 30)
-        assert player.heard.count("AT+CFUN=0") == 1
+            await until(lambda: kept.keeper.rung == "usb-reset", 30)
+            assert player.heard.count("AT+CFUN=0") == 1
+            await until(lambda: "was not reset" in caplog.text)  # a file in the tree is no USB device
 
 
 @pytest.mark.long

@@ -144,6 +144,18 @@ def test_holders_are_seen_and_known_culprits_named(places: Places, other: int) -
     assert [str(holder) for holder in seen] == ["ModemManager (process 812)"]
 
 
+def test_who_plays_the_line_is_no_rival(places: Places, other: int) -> None:
+    """At every practice with the simulated modem the doctor would say that somebody steals its answers."""
+    proc = places.dev.parent / "proc"
+    for pid, more in ((700, ("/dev/ptmx",)), (701, ())):
+        (proc / str(pid) / "fd").mkdir(parents=True)
+        (proc / str(pid) / "comm").write_text("python\n")
+        for number, file in enumerate((itself(places), *more)):
+            (proc / str(pid) / "fd" / str(number)).symlink_to(file)
+    assert [holder.pid for holder in lock.holders(device(places), replace(places, proc=proc))] == [701]
+    assert other in [holder.pid for holder in lock.holders(device(places), places)]
+
+
 async def test_a_pty_of_no_stick_has_no_lock_file(places: Places) -> None:
     """The lock of a simulated modem would stand in the machine's own folder."""
     pts = itself(places)
