@@ -28,7 +28,7 @@ from edge.modem.transcript import Chunk, Transcript
 _GIVEN = re.compile(rb"([^\r\n\x1a\x1b]*)([\r\x1a\x1b])")
 _FINAL = re.compile(rb"(?:^|[\r\n])(?:OK|ERROR|COMMAND NOT SUPPORT|\+CM[ES] ERROR:[^\r\n]*|> ?)[\r\n]*$")
 _BALANCE = re.compile(r"^# balance (\S+)$", re.MULTILINE)
-_AFTER_S = 65.0
+_AFTER_S, _AFTER_OPEN_S = 5.0, 65.0  # a send that was given may yet time out
 
 
 @dataclass
@@ -77,6 +77,7 @@ class Replay:
         self._order = count()
         self._due: list[tuple[float, int, bytes]] = []
         self._answers: dict[str, deque[_Exchange]] = {}
+        self._before: dict[str, _Exchange] = {}
         self._sends: deque[tuple[float, str, int]] = deque()
         self._network: tuple[int, str] | None = None
         exchanges, unasked = _exchanges(recording.chunks)
@@ -91,7 +92,8 @@ class Replay:
                 self._sends.append((exchange.at, pdu, length))
         self._asks = deque(exchange.at for exchange in exchanges if exchange.given.startswith("AT+CUSD=1"))
         self._now = recording.chunks[0].at
-        self._end = recording.chunks[-1].at + _AFTER_S
+        self._last = recording.chunks[-1].at
+        self._open: set[int] = set()
         self._session = self._begin()
 
     def _begin(self) -> Session:
@@ -101,13 +103,14 @@ class Replay:
         """All that comes of the recording."""
         self._settle()
         sent = 0
-        while (moment := min(self._moments())) <= self._end:
+        while (moment := min(self._moments())) <= self._last + (_AFTER_OPEN_S if self._open else _AFTER_S):
             self._now = max(self._now, moment)
             if self._due and self._due[0][0] <= self._now:
                 self._session.receive(heapq.heappop(self._due)[2], self._now)
             elif self._sends and self._sends[0][0] <= self._now:
                 _, pdu, length = self._sends.popleft()
                 sent += 1
+                self._open.add(sent)
                 self._session.send(sent, [(pdu, length)], self._now)
             elif self._asks and self._asks[0] <= self._now:
                 self._asks.popleft()
@@ -118,7 +121,7 @@ class Replay:
         return self.told
 
     def _moments(self) -> Iterator[float]:
-        yield self._end + 1
+        yield self._last + 2 * _AFTER_OPEN_S
         if self._due:
             yield self._due[0][0]
         if self._sends:
@@ -144,7 +147,12 @@ class Replay:
         if known is None:
             self._plan(self._now + 0.01, b"\r\nERROR\r\n")
             return
-        exchange = known.popleft() if len(known) > 1 else known[0]
+        exchange = known.popleft()
+        if not known and (exchange.ended or exchange.at + _AFTER_S < self._last):
+            known.append(exchange)
+        elif not known:  # the recording broke off in its middle
+            known.append(self._before.get(_name(given), exchange))
+        self._before[_name(given)] = exchange
         for wait, data in exchange.said:
             self._plan(self._now + wait, data)
 
@@ -168,6 +176,7 @@ class Replay:
                 what = "unreadable" if message is None else type(message).__name__
                 return f"Arrived {index} {what} {message.text if isinstance(message, Deliver) else ''}".strip()
             case outcomes.SendEnded():
+                self._open.discard(event.id)
                 how = "sent" if event.sent else "not sent" if event.certain else "uncertain"
                 return f"SendEnded {event.id} {how}"
             case outcomes.PartTaken() | outcomes.Deleted() | outcomes.DeleteFailed():
