@@ -86,6 +86,8 @@ def _named(label: str, value: str) -> str:
 
 
 def _network(row: Said) -> str:
+    if row["state"] in ("missing", "silent", "starting", "sim"):
+        return ""
     signal = "" if row["signal"] is None else f"signal {row['signal']}%"
     registered = "registered" if row["registered"] else "not registered"
     return _listed(row["operator"], row["technology"], registered, signal)

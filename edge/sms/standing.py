@@ -12,7 +12,7 @@ from edge.queue.store.mail import Figures
 
 DOCTOR = "kampung-edge modem doctor tells more"
 _STATE = {
-    "missing": "The modem is not there; SMS wait. Look at its cable",
+    "missing": "The modem cannot be reached; SMS wait",
     "starting": "The modem is being prepared; SMS wait for a moment",
     "sim": "The SIM needs a person; SMS wait. Look at the card and its PIN",
     "searching": "The modem finds no network; SMS wait. Move its antenna to a window",

@@ -77,11 +77,10 @@ def test_of_a_modem_that_is_away_only_what_is_known_is_said() -> None:
     assert shown(ModemStatus("missing", rung="power", reason="not there"), Figures(), held) == [
         "modem: missing",
         "  SIM       unknown",
-        "  network   not registered",
         "  recovery  power for 2 m 5 s: not there",
         "  budget    0 of 60 in the last hour, 0 of 300 in the last day",
         "  queue     0 pending, 0 uncertain, 0 failed",
-        f"The modem is not there; SMS wait. Look at its cable: /dev/ttyUSB0 does not exist; {DOCTOR}.",
+        f"The modem cannot be reached; SMS wait: /dev/ttyUSB0 does not exist; {DOCTOR}.",
     ]
 
 

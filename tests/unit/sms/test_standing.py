@@ -37,7 +37,7 @@ def standing(*held: Raised, figures: Figures | None = None, **status: object) ->
         (
             standing(raised("modem-missing", "/dev/ttyUSB0 does not exist"), state="missing"),
             False,
-            f"The modem is not there; SMS wait. Look at its cable: /dev/ttyUSB0 does not exist{DOCTOR}",
+            f"The modem cannot be reached; SMS wait: /dev/ttyUSB0 does not exist{DOCTOR}",
         ),
         (
             standing(state="silent", rung="reopen", reason="no answer to AT."),
