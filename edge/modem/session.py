@@ -38,6 +38,7 @@ _ATTEMPTS, _NOISY_ATTEMPTS, _NOISY_PATIENCE_S = 3, 12, 12.0
 _SIM_ATTEMPTS = 4
 _READINGS_BETWEEN_SENDS = 4
 _NO_CENTRE = 330
+_SETTLED_S = 10.0
 
 
 class Session:
@@ -89,6 +90,7 @@ class Session:
         self._sim_attempts = 0
         self._read_since_send = 0
         self._echoes: int | None = None
+        self._set_up_at = now
         self._storage_seen: StorageSeen | None = None
         self._choose()
 
@@ -235,9 +237,10 @@ class Session:
         return self._send(sending) if sending is not None else None
 
     def _forgot_its_settings(self) -> bool:
-        """A modem that was told not to echo and echoes has restarted without a word."""
-        echoes = self._performer.channel.echoes
-        return self._echoes is not None and not self._sends.echo_on and echoes > self._echoes
+        """A modem that was told not to echo and echoes has restarted without a word; one that just does so has not."""
+        if self._echoes is None or self._sends.echo_on or self._now < self._set_up_at + _SETTLED_S:
+            return False
+        return self._performer.channel.echoes > self._echoes
 
     # --- heeding
 
@@ -313,6 +316,7 @@ class Session:
         yield from initialise.choose(self._ways, trust)
         yield from initialise.assert_mode(self._ways)
         self._echoes = echoes if self._performer.channel.echoes == echoes else None
+        self._set_up_at = self._now
         self._ready, self._sends.echo_on, self._sim_attempts = True, False, 0
         self._inbox.start_over(self._now)
         self._errands.begin(self._now)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
 from edge.modem.outcomes import Event
 from edge.modem.procedures import Pin
@@ -54,6 +55,7 @@ class Conversation:
     """
 
     pin: str = ""
+    options: dict[str, Any] = field(default_factory=dict)
     answers: dict[str, str] = field(default_factory=lambda: dict(ANSWERS))
     payloads: list[str] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
@@ -61,7 +63,9 @@ class Conversation:
     now: float = 0.0
 
     def __post_init__(self) -> None:
-        self.session = Session(pin=Pin(self.pin), command_timeout=5, send_timeout=30, list_every=60, now=0)
+        self.session = Session(
+            pin=Pin(self.pin), command_timeout=5, send_timeout=30, list_every=60, now=0, **self.options
+        )
         self.settle()
 
     def settle(self) -> None:
