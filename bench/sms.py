@@ -29,7 +29,7 @@ _EVERY: dict[str, Callable[[Path, Path], Contender]] = {"limit": Bare, "edge": E
 
 
 def run(*, quick: bool) -> Result:
-    """All of it takes six minutes; `quick`, 50 s, leaves the peers out, and sends fewer messages of 3 s."""
+    """All of it takes six minutes; `quick`, 45 s, leaves the peers out, and sends fewer messages of 3 s."""
     if not quick and contenders.missing():
         raise RuntimeError(f"not installed: {', '.join(contenders.missing())} (apt-get install gammu-smsd smstools)")
     with tempfile.TemporaryDirectory(prefix="kampung-edge-bench-", dir=Path.cwd()) as directory:

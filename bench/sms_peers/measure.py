@@ -57,10 +57,14 @@ class Bench:
         return took
 
     async def both(self, count: int, network_s: float) -> tuple[Sent, float]:
-        """As `send`, with as many arriving as in `arrive` once the second message has been taken."""
+        """As `send`, with as many arriving as in `arrive` while the third message has just gone out.
+
+        That is the worst moment for who must wait until the modem has an ear again.
+        """
         before = len(await self.emulator.sent())
         sending = asyncio.create_task(self.send(count, network_s))
         await self.emulator.wait_sent(before + 2, _MOST_S)
+        await asyncio.sleep(network_s / 10)
         arrived = await self.arrive()
         return await sending, arrived
 
