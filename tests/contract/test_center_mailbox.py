@@ -450,9 +450,17 @@ async def handled(office: Office, wanted: int) -> bool:
     return bool(await office.one("SELECT count(*) FROM inbound WHERE handled_at IS NOT NULL") == wanted)
 
 
-async def test_a_full_store_leaves_the_message_on_the_sim(tmp_path: Path) -> None:
-    """A message that could not be stored would be deleted from the SIM."""
+async def test_a_full_store_leaves_the_message_on_the_sim_and_settles_what_was_sent(tmp_path: Path) -> None:
+    """A message that could not be stored would be deleted from the SIM, or a full disk make sent messages doubtful."""
     async with open_office(tmp_path, running=False) as office:
-        with pytest.raises(NotStored):  # noqa: PT012 - the store fills up at a part nobody can foresee
-            for _ in range(20_000):
-                await office.mailbox.store([office.part("x" * 1_600)])
+        await queue(office, "reply")
+        message = await next_one(office)
+        await office.fill()
+        with pytest.raises(NotStored):
+            await office.mailbox.store([office.part("x" * 1_600) for _ in range(20)])
+        assert await office.one("SELECT count(*) FROM inbound") == 0
+        assert await office.mailbox.record(Taken(message.id, 1, 7), Ended(message.id, "sent"))
+        await office.mailbox.store([Report(CITIZEN, 7, True)])
+        assert await office.one("SELECT delivered FROM outgoing") == 1
+        await office.empty()
+        assert await office.mailbox.store([office.part("x" * 1_600)]) == 1
