@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,10 @@ DISCARDABLE = ("pending", *RESENDABLE)
 COUNTED_MOST = 1_000
 """Messages of one state are counted up to this many, so that a scrape never reads a long table."""
 _LAST_LOOKED = 500
+# Each state is written out: a partial index is not used for a state that is bound (https://sqlite.org/partialindex.html).
+_PENDING = "SELECT coalesce(nullif(modem, ''), wish), kind FROM outgoing WHERE state = 'pending' LIMIT ?"
+_UNCERTAIN = "SELECT modem, kind FROM outgoing WHERE state = 'uncertain' LIMIT ?"
+_FAILED = "SELECT modem, kind FROM outgoing WHERE state = 'failed' LIMIT ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +191,7 @@ class Mail:
 
     def figures(self, conn: sqlite3.Connection, modems: Sequence[str], *, now: float) -> dict[str, Figures]:
         """What is known of each of `modems`; what waits for any modem stands under "", or is a lone modem's own."""
-        waiting, uncertain, failed = _counted(conn, "pending"), _counted(conn, "uncertain"), _counted(conn, "failed")
+        waiting, uncertain, failed = _counted(conn, _PENDING), _counted(conn, _UNCERTAIN), _counted(conn, _FAILED)
         alone = len(modems) == 1
         found = {} if alone else {"": Figures(waiting=_by_kind(waiting, ""))}
         for name in modems:
@@ -204,14 +209,10 @@ class Mail:
         return found
 
 
-def _counted(conn: sqlite3.Connection, state: str) -> dict[tuple[str, str], int]:
-    """How many messages are in `state`, by kind and modem: the one that has or had them, or that they must go by."""
-    rows = conn.execute(
-        "SELECT modem, kind, count(*) FROM (SELECT coalesce(nullif(modem, ''), wish) AS modem, kind "
-        "FROM outgoing WHERE state = ? ORDER BY id DESC LIMIT ?) GROUP BY modem, kind",
-        (state, COUNTED_MOST),
-    ).fetchall()
-    return {(modem, kind): count for modem, kind, count in rows}
+def _counted(conn: sqlite3.Connection, found_by: str) -> dict[tuple[str, str], int]:
+    """How many messages `found_by` finds, by kind and modem: the one that has or had them, or that they must go by."""
+    rows = conn.execute(found_by, (COUNTED_MOST,)).fetchall()
+    return dict(Counter((modem, kind) for modem, kind in rows))
 
 
 def _by_kind(counts: Mapping[tuple[str, str], int], *modems: str) -> dict[str, int]:
