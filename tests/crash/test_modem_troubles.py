@@ -22,7 +22,7 @@ from tests.crash.modem_office import Office, office, until
 from tests.crash.together import Outcomes, run_together, tell
 
 STICK = "12d1:1001"
-UNKNOWN_ERROR, UNASSIGNED_NUMBER = 500, 1
+UNASSIGNED_NUMBER, BARRED, REFUSED, UNKNOWN_ERROR = 1, 8, 21, 500
 
 
 async def an_ok_that_is_lost_sends_no_twin(tmp_path: Path) -> None:
@@ -212,3 +212,27 @@ async def test_deletes_that_fail_for_an_hour_of_listings(tmp_path: Path) -> None
     """An SMS that cannot be deleted for an hour, listed as often as in one, is stored again or stops the rest."""
     async with office(tmp_path) as it:
         await deletes_fail(it, 60)
+
+
+@pytest.mark.long
+async def test_sim_operator_and_credit_are_told_apart(tmp_path: Path) -> None:
+    """An officer buys credit for a SIM that has slipped out, or waits for an operator who has blocked the SIM."""
+    async with office(tmp_path) as it:
+        it.modem.remove_sim()
+        await until(lambda: it.box.raised() == {"modem-sim"}, 30)
+        it.modem.insert_sim()
+        await it.works("sesudah kartu kembali", within_s=30)
+        await until(lambda: not it.box.raised())
+        it.modem.faults.barred = BARRED
+        await it.order("diblokir")
+        await until(lambda: it.box.raised() == {"modem-barred"}, 30)
+        it.modem.faults.barred = 0
+        await until(lambda: not it.box.raised(), 30)
+        await it.works("sesudah blokir", within_s=30)
+        it.modem.faults.no_credit = REFUSED
+        await it.order("tanpa pulsa 1", "+6281234567011")
+        await it.order("tanpa pulsa 2", "+6281234567012")
+        await until(lambda: it.box.raised() == {"modem-no-credit"}, 30)
+        it.deliver("masuk tanpa pulsa")
+        await until(lambda: it.received()["masuk tanpa pulsa"], 5)
+        assert {it.sending(f"tanpa pulsa {number}").state for number in (1, 2)} == {"pending"}
