@@ -34,7 +34,8 @@ from edge.modem.procedures import Pin, Procedure, Silent, SimFault, Ways, greet
 from edge.modem.sends import Sending, Sends
 
 SIM_RETRY_S = 15.0
-_ATTEMPTS, _NOISY_ATTEMPTS, _NOISY_PATIENCE_S = 3, 12, 12.0
+_ATTEMPTS, _NOISY_ATTEMPTS = 3, 12
+_PATIENCE_S, _NOISY_PATIENCE_S = 3.0, 12.0
 _SIM_ATTEMPTS = 4
 _READINGS_BETWEEN_SENDS = 4
 _NO_CENTRE = 330
@@ -46,8 +47,8 @@ class Session:
 
     `command_timeout` is for what may take long, `send_timeout` for a message in the network. `smsc` is the service
     centre that the SIM shall have; `remembered_smsc` one that it had, written back only where it has none. `reset` is
-    a rung ("cfun" or "model-reset") to perform after greeting. `patience` is how long a silent modem is greeted, every
-    second, before the session is `Lost`.
+    a rung ("cfun" or "model-reset") to perform after greeting. `patience` is how long a modem that is silent at first
+    is greeted, every second, before the session is `Lost`; one that falls silent later is so after 3 s.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class Session:
         balance_ussd: str = "",
         reject_calls: bool = True,
         reset: Rung = "",
-        patience: float = 3.0,
+        patience: float = _PATIENCE_S,
         now: float,
     ) -> None:
         self._pin = pin
@@ -310,7 +311,7 @@ class Session:
         self._inbox.start_over(self._now)
         self._performer.greeting = True
         yield from greet(max(self._patience, _NOISY_PATIENCE_S) if trust.noisy else self._patience)
-        self._performer.greeting = False
+        self._performer.greeting, self._patience = False, _PATIENCE_S
         yield from initialise.begin(self._pin, self._ways, rung=rung, trust=trust)
         echoes = self._performer.channel.echoes
         yield from initialise.choose(self._ways, trust)
