@@ -24,7 +24,7 @@ from edge.simulator.gsm_ussd import Ussd
 
 _LONGEST_COMMAND = 2048
 _SUB, _ESC = "\x1a", "\x1b"
-_RESTART_S = 1.0
+_RESTART_S = 0.4
 _FREEZE_S = 30.0
 _ACKNOWLEDGE_S = 15.0
 _LINK_KEPT_S = 5.0
