@@ -72,7 +72,7 @@ class Errands:
     def begin(self, now: float) -> None:
         """The modem was set up: survey at once."""
         self._survey_at, self._assert_at = now, now + ASSERT_S
-        self._ussd_until, self._ussd_open, self._acquainted = None, False, False
+        self._ussd_until, self._ussd_open, self._acquainted, self._network = None, False, False, None
 
     def survey_soon(self, now: float, *, changed_mode: bool = False) -> None:
         """Something changed; with `changed_mode` the settings may have as well."""
@@ -129,6 +129,11 @@ class Errands:
         if now >= self._survey_at + OVERDUE_S:
             return self.survey()
         return None
+
+    @property
+    def surveyed(self) -> bool:
+        """The network was looked at since the modem was set up: nothing is sent before that."""
+        return self._network is not None
 
     def next(self, now: float) -> Procedure[None] | None:
         """What is done when no message waits, the most useful first; a noisy line must not spoil the SIM's centre."""

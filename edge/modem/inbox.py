@@ -166,6 +166,11 @@ class Inbox:
             self._again_soon(now)
 
     @property
+    def undecided(self) -> bool:
+        """Something was told or read that is not yet announced, and is still being read."""
+        return bool(self._told or self._doubted)
+
+    @property
     def doubts(self) -> int:
         """Places that were read and must be read again."""
         return len(self._doubted)

@@ -27,7 +27,7 @@ def read(line: str, pdu: str, storage: str) -> Notice:
     stored = _STORED.match(line)
     if stored and stored[1] == storage:
         return Notice("stored", int(stored[2]))
-    if line.startswith(("+CMTI", "+CDSI")):
+    if line.startswith(("+CMTI", "+CDSI", "+CDS:", "+CMT:")):
         return Notice("something")
     if _SIM_GONE.match(line):
         return Notice("sim")

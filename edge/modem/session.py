@@ -233,9 +233,10 @@ class Session:
         index = inbox.next_read(urgent=crowded)
         if index is not None:
             return self._read(index)
-        if inbox.deletes:
+        # A disturbed AT+CMGD may hit another place: not while there is something that nobody has stored.
+        if inbox.deletes and not (self._performer.trust.noisy and inbox.undecided):
             return self._delete(inbox.deletes.popleft())
-        return self._send(sending) if sending is not None else None
+        return self._send(sending) if sending is not None and self._errands.surveyed else None
 
     def _forgot_its_settings(self) -> bool:
         """A modem that was told not to echo and echoes has restarted without a word; one that just does so has not."""

@@ -10,6 +10,7 @@ from edge.modem.procedures import Pause, Pin, Procedure, SimFault, Ways, ask
 _ATTEMPTS_BY_SPEC = 3
 _WAITS = 20
 _FAILURE = 13
+_LOCKS = re.compile(r"(?:SIM|PH|CORP)[- A-Z0-9]{3,20}")
 
 
 def unlock(pin: Pin, ways: Ways, *, noisy: bool = False) -> Procedure[None]:
@@ -32,21 +33,30 @@ def unlock(pin: Pin, ways: Ways, *, noisy: bool = False) -> Procedure[None]:
 
 
 def state(ways: Ways) -> Procedure[str]:
-    """ "READY" or "SIM PIN"; `SimFault` for everything else."""
+    """READY or SIM PIN; `SimFault` for a fault that was told twice, and for a SIM that is not ready for 20 s."""
+    before: SimFault | None = None
     for _ in range(_WAITS):
         answer = yield from ask("AT+CPIN?", ways.timeout, "+CPIN:", needed=True)
         code = answer.code("CME")
-        if code is not None and code in errors.SIM_FAULTS and code != errors.SIM_PIN_REQUIRED:
-            raise SimFault(errors.SIM_FAULTS[code], curable=code == _FAILURE)
         told = "SIM PIN" if code == errors.SIM_PIN_REQUIRED else answer.fields()
         if told in ("READY", "SIM PIN"):
             return told
-        if told in ("NOT INSERTED", "NOT READY"):
-            raise SimFault("SIM not inserted")
-        if answer.ok:
-            raise SimFault(f"the SIM asks for {told[:20]}")
-        yield Pause(1.0)
+        fault = _fault(code, told)
+        if fault is not None and str(fault) == str(before):
+            raise fault
+        if fault is None:
+            yield Pause(1.0)
+        before = fault
     raise SimFault("the SIM does not become ready", curable=True)
+
+
+def _fault(code: int | None, told: str) -> SimFault | None:
+    """What a person must do; None for a SIM that is not ready yet, and for what no modem says: noise."""
+    if code is not None and code in errors.SIM_FAULTS:
+        return SimFault(errors.SIM_FAULTS[code], curable=code == _FAILURE)
+    if told == "NOT INSERTED":
+        return SimFault("SIM not inserted")
+    return SimFault(f"the SIM asks for {told}") if _LOCKS.fullmatch(told) else None
 
 
 def _check_attempts(pin: Pin, ways: Ways) -> Procedure[None]:

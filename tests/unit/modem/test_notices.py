@@ -15,6 +15,7 @@ from edge.modem.notices import Notice
         ("+CMTI: ,-1", "", Notice("something")),
         ('+CDSI: "SR",2', "", Notice("something")),
         ("+CDS: 25", "0006", Notice("brought")),
+        ("+CDS: 25", "", Notice("something")),
         ('+CREG: 5,"1A2B","3C4D"', "", Notice("registration")),
         ("+CEREG: 1", "", Notice("registration")),
         ("+CPIN: READY", "", Notice("")),
