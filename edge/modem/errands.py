@@ -171,6 +171,8 @@ class Errands:
             if self._trust.noisy and self._ways.reports and not self._ways.reports_apart:
                 yield from initialise.choose_indications(self._ways, noisy=True)
             yield from initialise.assert_mode(self._ways)
+            # Reports need no AT+CNMA then: a modem that waits for it in vain brings no more (TS 27.005 clause 3.4.4).
+            yield from wish(self._ways, "AT+CSMS=0")
         found = yield from network.survey(self._ways, self._centre)
         if not found.registered and (yield from sim.state(self._ways)) != "READY":
             raise Refused("AT+CPIN?: the SIM is locked again")

@@ -8,7 +8,7 @@ another one may have come there. How many readings a message needs is told in `t
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from edge.modem import pdu as tpdu
 from edge.modem.messages import APART, Listed
@@ -23,9 +23,10 @@ _TRIES = 16
 
 @dataclass(slots=True)
 class _Held:
-    """An announced message; `committed` once it is durable."""
+    """An announced message, or a stored draft; `committed` once it is durable."""
 
     pdu: str
+    draft: bool = False
     committed: bool = False
     failures: int = 0
     delete_at: float = 0.0
@@ -126,6 +127,8 @@ class Inbox:
         message = _decode(entry)
         readings = self._readings.setdefault(entry.index, _Readings())
         believed = entry.pdu in readings.good or (message is None and entry.pdu == readings.bad)
+        if believed and message is None:  # the PDU is proven: what does not fit may be its announced length alone
+            message = _decode(replace(entry, length=None))
         if believed or (sure and held is None and message is not None):
             return self._announce(entry, message)
         self._doubt(entry, message, readings, now)
@@ -143,9 +146,10 @@ class Inbox:
         self, entry: Listed, message: tpdu.Deliver | tpdu.StatusReport | tpdu.Submit | None
     ) -> Arrived | None:
         del self._readings[entry.index]
-        self._held[entry.index] = _Held(entry.pdu)
         if isinstance(message, tpdu.Submit):
-            return None  # a draft that somebody stored
+            self._held[entry.index] = _Held(entry.pdu, draft=True)
+            return None
+        self._held[entry.index] = _Held(entry.pdu)
         return Arrived(entry.index, entry.pdu, message)
 
     def _doubt(
@@ -167,8 +171,10 @@ class Inbox:
 
     @property
     def undecided(self) -> bool:
-        """Something was told or read that is not yet announced, and is still being read."""
-        return bool(self._told or self._doubted)
+        """Something on the SIM is told or being read, or is not durable yet."""
+        return bool(self._told or self._doubted) or any(
+            not held.committed and not held.draft for held in self._held.values()
+        )
 
     @property
     def doubts(self) -> int:

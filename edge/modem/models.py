@@ -20,8 +20,8 @@ class Model:
     (AT+CFUN=1,1 turns an E173 into a disk); `restart_s`: how long it is away then. `settings`: its own commands, given
     once at start, whose refusal does not matter. `storages`: where messages shall lie, best first. `reports_apart`:
     status reports come announced into the storage "SR" even where the modem offers to bring them. `ussd_packed`: USSD
-    strings are packed septets in hexadecimal. `acknowledge`: what is brought directly must be answered by AT+CNMA.
-    `slow_s`: the longest that one of its cheap answers takes. `vendors` are its USB vendor ids.
+    strings are packed septets in hexadecimal. `slow_s`: the longest that one of its cheap answers takes. `vendors` are
+    its USB vendor ids.
     """
 
     name: str
@@ -35,7 +35,6 @@ class Model:
     storages: tuple[str, ...] = ("SM", "ME", "MT")
     reports_apart: bool = False
     ussd_packed: bool = False
-    acknowledge: bool = False
     slow_s: float = 5.0
 
     @property
@@ -99,9 +98,15 @@ MODELS = (
         settings=("AT+ZOPRT=5",),
         slow_s=8.0,
     ),
-    Model("wavecom", maker="wavecom|sierra", vendors=("1199",), restart="AT+CFUN=1", acknowledge=True),
-    Model("siemens", maker="siemens|cinterion|telit cinterion", vendors=("1e2d",), restart="AT+CFUN=1,1"),
-    Model("telit", maker="telit", vendors=("1bc7",), restart="AT#REBOOT", restart_s=40.0),
+    Model("wavecom", maker="wavecom|sierra", vendors=("1199",), restart="AT+CFUN=1", settings=("AT+CSMS=0",)),
+    Model(
+        "siemens",
+        maker="siemens|cinterion|telit cinterion",
+        vendors=("1e2d",),
+        restart="AT+CFUN=1,1",
+        settings=("AT+CSMS=0",),
+    ),
+    Model("telit", maker="telit", vendors=("1bc7",), restart="AT#REBOOT", restart_s=40.0, settings=("AT+CSMS=0",)),
     GENERIC,
 )
 

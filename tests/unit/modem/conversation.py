@@ -30,6 +30,7 @@ ANSWERS = {
     "AT+CGMR": "1|OK",
     "AT+CGSN": "350000000000006|OK",
     "AT+CFUN?": "+CFUN: 1|OK",
+    "AT+CSMS=0": "+CSMS: 1,1,1|OK",
     'AT+CSCS="GSM"': "OK",
     "AT+COPS=3,0": "OK",
     "AT+CTZU=1": "OK",

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
+
+import pytest
 
 from edge.modem.concat import Piece
 from edge.modem.fields import Address
@@ -50,6 +53,17 @@ def test_a_message_is_announced_when_it_read_the_same_twice() -> None:
     assert box.next_read() == 3
     assert text(box.found(message(3), sure=False, now=2)) == "INFO"
     assert box.next_read() is None
+
+
+@pytest.mark.parametrize("lengths", [(0, 1), (1, 0), (1, 1)])
+def test_a_spoilt_length_does_not_make_a_message_unreadable(lengths: tuple[int, int]) -> None:
+    """A citizen's request would be put away as rubbish, since the line replaced a digit of the answer's head."""
+    box, entry = inbox(), message(3)
+    assert entry.length is not None
+    first, second = (replace(entry, length=entry.length + wrong) for wrong in lengths)
+    assert box.found(first, sure=False, now=0) is None
+    arrived = box.found(second, sure=False, now=1) or box.found(entry, sure=False, now=2)
+    assert text(arrived) == "INFO"
 
 
 def text(arrived: Arrived | None) -> str:
@@ -151,6 +165,23 @@ def test_a_draft_that_somebody_stored_is_left_alone() -> None:
     box.next_read()
     assert box.found(draft, sure=False, now=0) is None
     assert box.doubts == 0
+    assert not box.undecided
+
+
+def test_a_disturbed_line_waits_until_everything_is_stored() -> None:
+    """A deletion that the line spoilt would take a message that nobody has stored."""
+    box = inbox()
+    assert not box.undecided
+    box.told(3)
+    assert box.undecided
+    box.next_read()
+    box.found(message(3), sure=False, now=0)
+    assert box.undecided
+    box.next_read()
+    box.found(message(3), sure=False, now=0)
+    assert box.undecided
+    box.commit(3)
+    assert not box.undecided
 
 
 def test_indications_beyond_a_few_are_one_listing() -> None:
