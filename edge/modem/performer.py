@@ -13,7 +13,8 @@ Trouble = Silent | Refused | SimFault
 _PAUSED = Answer(Command("", 0), (), "OK")
 _REPEATS = 3
 _NOISY_S = 3.0
-_ONCE = ("AT+CPIN=", "AT+CFUN=")
+# A second AT+CMGD could meet another message, which came to the place that the first had emptied unheard.
+_ONCE = ("AT+CPIN=", "AT+CFUN=", "AT+CMGD=")
 
 
 class Performer:
