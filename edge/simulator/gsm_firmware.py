@@ -313,7 +313,7 @@ class Firmware:
     async def _send(self, argument: str) -> None:
         if self._unit.sim_state in _PIN_FORBIDS or self.faults.sim_removed:
             raise cms(310 if self.faults.sim_removed else 311)
-        if not self._unit.settings.pdu_mode or not argument.isdigit():
+        if not self._unit.settings.pdu_mode or not argument.isdecimal():
             raise cms(305)
         self._prompting = asyncio.get_running_loop().create_future()
         try:

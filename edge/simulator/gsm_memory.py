@@ -36,7 +36,7 @@ class Memory:
 
     def at(self, index: str) -> Stored:
         """The message at `index`, as the command wrote it; +CMS ERROR 321 where there is none."""
-        if not index.isdigit() or int(index) not in self.places:
+        if not index.isdecimal() or int(index) not in self.places:
             raise cms(321)
         return self.places[int(index)]
 

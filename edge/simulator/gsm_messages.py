@@ -107,7 +107,8 @@ def _delete(unit: Unit, argument: str) -> Lines:
     if flag in _DELETED_STATES:
         doomed = [(place, sms) for place, sms in doomed if sms.state in _DELETED_STATES[flag]]
     else:
-        doomed = [(int(index), memory.at(index))]
+        sms = memory.at(index)
+        doomed = [(int(index), sms)]
     if unit.faults.befalls("delete_fails"):
         raise cms(320)
     for place, sms in doomed:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edge.simulator.gsm_commands import Commands
 from edge.simulator.gsm_faults import CommandError, Faults
@@ -55,6 +57,27 @@ def test_a_sim_holds_what_it_can() -> None:
     commands.answer("+CMGD", "0")
     assert commands.put("CC", 1) == ("SM", 0)
     assert commands.answer("+CPMS", '"SM","SM","SM"') == (("+CPMS: 2,2,2,2,2,2",),)
+
+
+LINES = (
+    *("E0", "+CMEE=1", '+CPIN="1234"', '+CPMS="SM","SM","SM"', "+CNMI=2,1,0,1,0", "+CMGF=0", "+CMGL=4", "+CMGR=1"),
+    *("+CMGD=1", "+CMGD=1,4", "+CREG=1", "+COPS=3,0", '+CSCA="+6281100000",145', "+CSMS=1", "+CMMS=2", "+CFUN=1,1"),
+    *('+CUSD=1,"*888#",15', '+CSCS="GSM"', "+CTZR=1", "+CLIP=1", "+CRC=1"),
+)
+
+
+@given(st.sampled_from(LINES), st.integers(0, 30), st.characters(max_codepoint=255))
+def test_a_spoilt_command_ends_with_an_error_or_another_meaning(line: str, place: int, heard: str) -> None:
+    """One damaged byte would silence the modem for good, and a test of noise would show nothing but that."""
+    commands = unit(5)
+    commands.answer("+CMGF", "0")
+    commands.put("AA", 1)
+    spoilt = line[:place] + heard + line[place + 1 :]
+    try:
+        for name, argument in commands.split(spoilt):
+            commands.answer(name, argument)
+    except CommandError:
+        return
 
 
 def test_an_unknown_command_is_an_error() -> None:
