@@ -12,19 +12,22 @@ from dataclasses import dataclass, field
 from functools import singledispatchmethod
 from itertools import product
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Summary, disable_created_metrics
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.exposition import generate_latest
-from prometheus_client.process_collector import ProcessCollector
-from prometheus_client.registry import Collector
-
 from edge import device_rows, events, modem_rows
 from edge.health import CONDITIONS, Raised
+from edge.lean import without
 from edge.marks import CLASSES
 from edge.monitor.host import NicFigures
 from edge.monitor.snmp.figures import DeviceFigures
 from edge.queue.store.outgoing import PRIORITIES
 from edge.sms.standing import Standing
+
+# Its web server is not ours.
+with without("http.server", "socketserver", "wsgiref", "wsgiref.simple_server"):
+    from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Summary, disable_created_metrics
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+    from prometheus_client.exposition import generate_latest
+    from prometheus_client.process_collector import ProcessCollector
+    from prometheus_client.registry import Collector
 
 LEVELS = ("up", "degraded", "down")
 RTT_BUCKETS_S = (0.01, 0.03, 0.1, 0.3, 1.0)

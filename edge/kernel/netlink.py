@@ -6,11 +6,11 @@ has 512. So the package is entered with its search path alone, and every import 
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import sys
-from collections.abc import Iterator
 from types import ModuleType
+
+from edge.lean import without
 
 
 def _enter_package(name: str) -> None:
@@ -25,24 +25,9 @@ def _enter_package(name: str) -> None:
     sys.modules[name] = package
 
 
-@contextlib.contextmanager
-def _without_unittest() -> Iterator[None]:
-    """pyroute2's socket for machines without netlink is a unittest.Mock; the real one costs a megabyte at import."""
-    if "unittest" in sys.modules:
-        yield
-        return
-    package, mock = ModuleType("unittest"), ModuleType("unittest.mock")
-    package.__dict__["mock"] = mock
-    mock.__dict__["__getattr__"] = lambda _name: object
-    sys.modules |= {"unittest": package, "unittest.mock": mock}
-    try:
-        yield
-    finally:
-        del sys.modules["unittest"], sys.modules["unittest.mock"]
-
-
 _enter_package("pyroute2")
-with _without_unittest():
+# Its socket for machines without netlink is a mock, its way into a process of its own is not ours.
+with without("unittest", "unittest.mock", "multiprocessing"):
     from pyroute2.iproute import IPRoute
     from pyroute2.netlink.exceptions import NetlinkError
 

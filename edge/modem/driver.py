@@ -12,17 +12,17 @@ import logging
 import re
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from edge import step
 from edge.clock import Clock
 from edge.config import Modem
-from edge.control import Handler
+from edge.control import Answer, Handler
 from edge.events import Announce
 from edge.health import Health
-from edge.modem import inspection, outcomes
+from edge.modem import outcomes
 from edge.modem.credit import Credit
-from edge.modem.inspection import Inspection
 from edge.modem.keeper import Keeper
 from edge.modem.link import Link
 from edge.modem.mailbox import Choice, Mailbox, NotStored, Outgoing, Part
@@ -32,6 +32,9 @@ from edge.modem.receiving import MOST_WAITING, Receiving
 from edge.modem.sending import Sending
 from edge.modem.status import ModemStatus, State
 from edge.modem.usb import Places
+
+if TYPE_CHECKING:
+    from edge.modem.inspection import Inspection
 
 __all__ = ["MOST_WAITING", "Driver", "Mailbox", "ModemStatus", "NotStored", "Outgoing", "Part"]
 
@@ -67,9 +70,7 @@ class Driver:
         self.receiving = Receiving(settings.name, mailbox, announce)
         self.sending = Sending(mailbox, link=lambda: self._keeper.link, chosen=self._chosen, reports=settings.reports)
         self.credit = Credit(settings, mailbox, clock, health, ask=self._ask_balance, keep=self._keep)
-        self.inspection = Inspection(
-            settings.name, clock, link=lambda: self._keeper.link, overhear=lambda tap: self._keeper.overhear(tap)
-        )
+        self._inspection: Inspection | None = None
         self._keeper = Keeper(
             settings,
             Pin(pin),
@@ -93,7 +94,16 @@ class Driver:
 
     def handlers(self) -> dict[str, Handler]:
         """Questions that commands ask about this modem by the control socket."""
-        return inspection.handlers([self.inspection])
+        return {name: partial(self._inspect, name) for name in ("modem-at", "modem-record")}
+
+    async def _inspect(self, name: str, question: dict[str, Any]) -> Answer:
+        from edge.modem import inspection  # loaded for the person who asks: most boxes never need it
+
+        if self._inspection is None:
+            self._inspection = inspection.Inspection(
+                self.name, self._clock, link=lambda: self._keeper.link, overhear=self._keeper.overhear
+            )
+        return await inspection.handlers([self._inspection])[name](question)
 
     async def run(self) -> None:
         """Keep the modem at work until cancelled; a modem that is away is waited for."""
@@ -141,7 +151,8 @@ class Driver:
             case outcomes.StorageSeen(used, capacity):
                 self._tell(sim_used=used, sim_capacity=capacity)
             case outcomes.Queried():
-                self.inspection.happened(event)
+                if self._inspection is not None:
+                    self._inspection.happened(event)
             case outcomes.CallRejected():
                 self._tell(calls_rejected=self._status.calls_rejected + 1)
                 log.info("%s: an incoming call was rejected", self.name)
