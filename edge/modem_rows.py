@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import get_args
 
 from edge.device_rows import Family, Values
-from edge.modem.ladder import Rung
+from edge.modem.conversation.ladder import Rung
 from edge.sms.standing import Standing
 
 ANY = "any"

@@ -11,9 +11,9 @@ from types import MappingProxyType
 
 from edge.modem import at, concat, pdu
 from edge.modem.at import Answer, Channel, Command
-from edge.modem.masking import Mask
+from edge.modem.conversation.procedures import Pin
+from edge.modem.examine.masking import Mask
 from edge.modem.outcomes import Arrived, Lost, PartTaken, SendEnded
-from edge.modem.procedures import Pin
 from edge.modem.session import Session
 
 _PDU = "07911326880000F0040B911326880736F400006211220100008204CF25D3CB"  # a DELIVER of one part

@@ -19,7 +19,7 @@ from edge.commands.common import config_option, end, json_option, load, print_js
 from edge.commands.durations import Duration, spoken
 
 if TYPE_CHECKING:
-    from edge.modem.talk import Talk
+    from edge.modem.device.talk import Talk
 
 _MOST_LISTENED_S = 60.0
 modem_option = click.option("--modem", "name", default="", metavar="NAME", help="Which modem, where there are several.")
@@ -67,7 +67,7 @@ def console(
     Example: kampung-edge modem console AT+CSQ AT+COPS?
              kampung-edge modem console --listen 15s 'AT+CUSD=1,"*888#",15'
     """
-    from edge.modem.permitted import refusal
+    from edge.modem.examine.permitted import refusal
 
     ok = True
     with _line(path, name, dangerous=dangerous, listen=listen, timeout=timeout) as modem:
@@ -206,7 +206,7 @@ class _OnDevice:
 
     def give(self, line: str, said: Said) -> Iterator[str]:
         from edge.modem.at import question
-        from edge.modem.masking import Mask
+        from edge.modem.examine.masking import Mask
 
         mask = Mask(secrets.token_bytes(32))
         yield f"> {mask.line(line)}"
@@ -220,10 +220,10 @@ class _OnDevice:
 
 @contextlib.contextmanager
 def _opened(path: Path, runner: asyncio.Runner) -> Iterator[Talk]:
-    from edge.modem.find import Absent, Finder
+    from edge.modem.device.find import Absent, Finder
+    from edge.modem.device.talk import Talk
+    from edge.modem.device.usb import Places
     from edge.modem.port import PortUnavailable
-    from edge.modem.talk import Talk
-    from edge.modem.usb import Places
 
     config = load(path)
     if config.modem is None:

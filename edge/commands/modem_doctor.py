@@ -17,7 +17,7 @@ from edge.commands.common import config_option, end, json_option, load, print_js
 
 if TYPE_CHECKING:
     from edge.config import Config, Modem
-    from edge.modem.findings import Finding
+    from edge.modem.examine.findings import Finding
 
 _KEYS = Path("/etc/kampung-edge/keys")
 _MARKS = {True: ("ok", "green"), False: ("wrong", "red"), None: ("?", "yellow")}
@@ -39,7 +39,7 @@ def doctor(path: Path, as_json: bool) -> None:
     config = load(path)
     if config.modem is None:
         end(f"{path} has no [modem], so there is none to examine; see docs/modem.md", exits.FAILED)
-    from edge.modem.findings import verdict
+    from edge.modem.examine.findings import verdict
 
     rows = _daemon(config)
     by_daemon = rows is not None
@@ -73,9 +73,9 @@ def _daemon(config: Config) -> list[dict[str, Any]] | None:
 
 
 def _of_daemon(settings: Modem, rows: Iterable[dict[str, Any]]) -> list[Finding]:
-    from edge.modem.doctor import rivals
-    from edge.modem.findings import Finding, of_daemon
-    from edge.modem.usb import Places
+    from edge.modem.device.usb import Places
+    from edge.modem.examine.doctor import rivals
+    from edge.modem.examine.findings import Finding, of_daemon
 
     found = [rivals(Places())]
     row = next((row for row in rows if row.get("name") == settings.name), None)
@@ -86,7 +86,7 @@ def _of_daemon(settings: Modem, rows: Iterable[dict[str, Any]]) -> list[Finding]
 
 
 async def _examined(settings: Modem, *, as_json: bool) -> list[Finding]:
-    from edge.modem.doctor import examine
+    from edge.modem.examine.doctor import examine
 
     found: list[Finding] = []
     steps: AsyncIterator[Finding] = examine(settings, pin_given=_pin_given())

@@ -15,7 +15,7 @@ from edge.commands.common import end
 from edge.commands.durations import Duration
 
 if TYPE_CHECKING:
-    from edge.modem.describe import Described
+    from edge.modem.codec.describe import Described
 
 _MOST_BYTES = 1024  # a line of a PDU has 384 at most
 _MOST_TEXT = 200_000  # 255 parts of four octets a character are less
@@ -27,7 +27,7 @@ _UNSAFE = re.compile("[\x7f-\x9f\u2028\u2029]")
 def _number(ctx: click.Context, param: click.Parameter, number: str) -> str:
     """A number that a PDU can hold, or none; a usage error otherwise."""
     del ctx, param
-    from edge.modem.fields import Address, write_address
+    from edge.modem.codec.fields import Address, write_address
 
     if number:
         try:
@@ -102,7 +102,7 @@ def encode(
     Example: kampung-edge sms encode --to +6281234567890 "Surat sudah selesai, silakan diambil."
     """
     from edge.modem import concat, pdu
-    from edge.modem.describe import describe
+    from edge.modem.codec.describe import describe
 
     try:
         pieces = concat.split(_text(text), reference, wide=wide, transliterate=transliterate)
@@ -145,7 +145,7 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
 
 def _read(line: bytes) -> Described:
     from edge.modem import pdu
-    from edge.modem.describe import describe
+    from edge.modem.codec.describe import describe
 
     try:
         return describe(pdu.decode(line.decode("ascii", "replace")))

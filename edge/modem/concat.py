@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from edge.modem import gsm7, typography, ucs2
+from edge.modem import gsm7
+from edge.modem.codec import typography, ucs2
 
 MOST_PARTS = 255
 SINGLE_SEPTETS, SINGLE_UNITS = 160, 70

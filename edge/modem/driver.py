@@ -22,19 +22,19 @@ from edge.control import Answer, Handler
 from edge.events import Announce
 from edge.health import Health
 from edge.modem import outcomes
+from edge.modem.conversation.procedures import Pin
 from edge.modem.credit import Credit
+from edge.modem.device.usb import Places
 from edge.modem.keeper import Keeper
 from edge.modem.link import Link
 from edge.modem.mailbox import Choice, Mailbox, NotStored, Outgoing, Part
 from edge.modem.outcomes import Event, Network
-from edge.modem.procedures import Pin
 from edge.modem.receiving import MOST_WAITING, Receiving
 from edge.modem.sending import Sending
 from edge.modem.status import ModemStatus, State
-from edge.modem.usb import Places
 
 if TYPE_CHECKING:
-    from edge.modem.inspection import Inspection
+    from edge.modem.examine.inspection import Inspection
 
 __all__ = ["MOST_WAITING", "Driver", "Mailbox", "ModemStatus", "NotStored", "Outgoing", "Part"]
 
@@ -97,7 +97,7 @@ class Driver:
         return {name: partial(self._inspect, name) for name in ("modem-at", "modem-record")}
 
     async def _inspect(self, name: str, question: dict[str, Any]) -> Answer:
-        from edge.modem import inspection  # loaded for the person who asks: most boxes never need it
+        from edge.modem.examine import inspection  # loaded for the person who asks: most boxes never need it
 
         if self._inspection is None:
             self._inspection = inspection.Inspection(

@@ -16,15 +16,16 @@ from typing import Any, Literal
 from edge.clock import Clock
 from edge.config import Modem
 from edge.health import Health
-from edge.modem import models, power, usb
-from edge.modem.find import Absent, Finder, Found
-from edge.modem.ladder import Climb, Ladder, Rung
+from edge.modem.conversation import models
+from edge.modem.conversation.ladder import Climb, Ladder, Rung
+from edge.modem.conversation.procedures import Pin
+from edge.modem.device import power, usb
+from edge.modem.device.find import Absent, Finder, Found
+from edge.modem.device.power import PowerRefused
+from edge.modem.device.usb import Places, UsbRefused
 from edge.modem.link import PATIENCE_S, Link, Tap
 from edge.modem.outcomes import Event, Identified, Lost, SimFaulted, Surveyed
 from edge.modem.port import PortUnavailable
-from edge.modem.power import PowerRefused
-from edge.modem.procedures import Pin
-from edge.modem.usb import Places, UsbRefused
 
 log = logging.getLogger("edge.modem")
 

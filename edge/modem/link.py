@@ -8,12 +8,12 @@ from typing import Literal
 
 from edge.clock import Clock
 from edge.config import Modem
-from edge.modem.ladder import Rung
+from edge.modem.conversation.ladder import Rung
+from edge.modem.conversation.procedures import Pin
+from edge.modem.device.usb import Places
 from edge.modem.outcomes import Event, Lost
 from edge.modem.port import Port
-from edge.modem.procedures import Pin
 from edge.modem.session import Session
-from edge.modem.usb import Places
 
 Tap = Callable[[float, Literal[">", "<"], bytes], None]
 PATIENCE_S = 3.0

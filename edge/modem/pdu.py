@@ -7,13 +7,13 @@ SUBMIT, is in `reports`.
 
 from __future__ import annotations
 
-from edge.modem.coding import Coding, read_coding
-from edge.modem.encode import encode_deliver, encode_status_report, encode_submit
-from edge.modem.fields import Address, PduError, Reader, read_address, read_centre
-from edge.modem.reports import read_additions
-from edge.modem.stamps import STAMP_OCTETS, read_timestamp, read_validity
-from edge.modem.tpdu import Deliver, StatusReport, Submit, delivered
-from edge.modem.userdata import read_user_data
+from edge.modem.codec.coding import Coding, read_coding
+from edge.modem.codec.encode import encode_deliver, encode_status_report, encode_submit
+from edge.modem.codec.fields import Address, PduError, Reader, read_address, read_centre
+from edge.modem.codec.reports import read_additions
+from edge.modem.codec.stamps import STAMP_OCTETS, read_timestamp, read_validity
+from edge.modem.codec.tpdu import Deliver, StatusReport, Submit, delivered
+from edge.modem.codec.userdata import read_user_data
 
 __all__ = [
     "Address",

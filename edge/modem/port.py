@@ -20,8 +20,8 @@ from pathlib import Path
 
 import serial
 
-from edge.modem import lock
-from edge.modem.usb import Places
+from edge.modem.device import lock
+from edge.modem.device.usb import Places
 
 _CHUNK = 4096
 _MOST_UNSENT = 65_536

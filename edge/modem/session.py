@@ -12,12 +12,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-from edge.modem import initialise, messages, notices
 from edge.modem import pdu as tpdu
 from edge.modem.at import Unsolicited
-from edge.modem.errands import SURVEY_S, Errands
-from edge.modem.inbox import Inbox
-from edge.modem.ladder import Rung
+from edge.modem.conversation import initialise, messages, notices
+from edge.modem.conversation.errands import SURVEY_S, Errands
+from edge.modem.conversation.inbox import Inbox
+from edge.modem.conversation.ladder import Rung
+from edge.modem.conversation.performer import Performer, Trouble
+from edge.modem.conversation.procedures import Pin, Procedure, Silent, SimFault, Ways, greet
+from edge.modem.conversation.sends import Sending, Sends
 from edge.modem.outcomes import (
     Arrived,
     Deleted,
@@ -29,9 +32,6 @@ from edge.modem.outcomes import (
     SimFaulted,
     StorageSeen,
 )
-from edge.modem.performer import Performer, Trouble
-from edge.modem.procedures import Pin, Procedure, Silent, SimFault, Ways, greet
-from edge.modem.sends import Sending, Sends
 
 SIM_RETRY_S = 15.0
 _ATTEMPTS, _NOISY_ATTEMPTS = 3, 12

@@ -51,7 +51,7 @@ ping.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo")""",
     "serial": "import os, serial; here, there = os.openpty(); serial.Serial(os.ttyname(there), 115200).close()",
     "modem": """
 import asyncio, os
-from edge.modem import lock, power, usb
+from edge.modem.device import lock, power, usb
 from edge.modem.port import Port
 async def work():
     here, there = os.openpty()

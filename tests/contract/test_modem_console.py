@@ -15,13 +15,13 @@ from edge.clock import SystemClock
 from edge.commands.modem_console import console, record
 from edge.control import Control, Refused, ask
 from edge.health import Health
-from edge.modem import inspection, transcript
-from edge.modem.inspection import Inspection
+from edge.modem.conversation.procedures import Pin
+from edge.modem.examine import inspection, transcript
+from edge.modem.examine.inspection import Inspection
+from edge.modem.examine.transcript import Chunk
 from edge.modem.keeper import Keeper
 from edge.modem.link import Link
 from edge.modem.outcomes import Arrived, Event, Queried, Surveyed
-from edge.modem.procedures import Pin
-from edge.modem.transcript import Chunk
 from edge.simulator.gsm import GsmModem
 from tests.contract.modem_rig import CITIZEN, settings, until
 

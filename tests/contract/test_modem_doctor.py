@@ -16,8 +16,8 @@ from click.testing import CliRunner, Result
 from edge.cli import main
 from edge.config import Modem
 from edge.control import Control
-from edge.modem.doctor import examine
-from edge.modem.findings import Finding, verdict
+from edge.modem.examine.doctor import examine
+from edge.modem.examine.findings import Finding, verdict
 from tests.contract.at_player import MODEM, playing
 from tests.contract.usb_tree import ETHERNET_KIND, UsbTree
 

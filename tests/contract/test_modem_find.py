@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edge.config import Modem
-from edge.modem.find import Absent, Finder, Found
+from edge.modem.device.find import Absent, Finder, Found
 from tests.contract.at_player import MODEM, AtPlayer, playing
 from tests.contract.usb_tree import ETHERNET_KIND, STORAGE_KIND, UsbTree
 

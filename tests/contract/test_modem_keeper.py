@@ -13,11 +13,11 @@ import pytest
 from edge.clock import Clock, SystemClock
 from edge.config import Modem
 from edge.health import Health
+from edge.modem.conversation.procedures import Pin
+from edge.modem.device.usb import Places
 from edge.modem.keeper import Keeper
 from edge.modem.link import Link
 from edge.modem.outcomes import Event, SendEnded, Surveyed
-from edge.modem.procedures import Pin
-from edge.modem.usb import Places
 from edge.simulator.gsm import GsmModem
 from tests.contract.at_player import playing
 from tests.contract.modem_rig import until

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from edge.clock import SystemClock
+from edge.modem.conversation.procedures import Pin
 from edge.modem.link import Link
 from edge.modem.outcomes import Event, Lost, Ready, SendEnded, Surveyed
 from edge.modem.port import PortUnavailable
-from edge.modem.procedures import Pin
 from edge.simulator.gsm import GsmModem
 from tests.contract.modem_rig import settings, until
 

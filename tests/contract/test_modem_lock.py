@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from edge.modem import lock
+from edge.modem.device import lock
+from edge.modem.device.usb import Places
 from edge.modem.port import Port, PortUnavailable
-from edge.modem.usb import Places
 from tests.contract.usb_tree import UsbTree
 
 HOLD = """

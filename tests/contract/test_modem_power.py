@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.modem import power
-from edge.modem.power import PowerRefused
+from edge.modem.device import power
+from edge.modem.device.power import PowerRefused
 from tests.contract.modem_rig import until
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.modem import usb
-from edge.modem.usb import Places, UsbRefused
+from edge.modem.device import usb
+from edge.modem.device.usb import Places, UsbRefused
 from tests.contract.usb_tree import ETHERNET_KIND, STORAGE_KIND, VENDOR_KIND, UsbTree
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.modem.sticks import BRIDGES, MAKERS
+from edge.modem.device.sticks import BRIDGES, MAKERS
 
 RULES = Path(__file__).parents[2] / "systemd" / "60-kampung-edge-modem.rules"
 GROUP = "root"  # the daemon's own is made when it is installed

@@ -1,7 +1,7 @@
 """A machine's USB as files: sysfs, /dev, /proc and the folder of lock files, for sticks that exist nowhere else.
 
-The layout is the kernel's own (`edge.modem.usb`): links go where sysfs has links, so that what walks the real tree
-walks this one. A serial line is a link to whatever plays the modem, such as the pty of the simulated one.
+The layout is the kernel's own (`edge.modem.device.usb`): links go where sysfs has links, so that what walks the real
+tree walks this one. A serial line is a link to whatever plays the modem, such as the pty of the simulated one.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 import shutil
 from pathlib import Path
 
-from edge.modem.usb import Places
+from edge.modem.device.usb import Places
 
 SERIAL_KIND = "ff/ff/ff"
 ETHERNET_KIND, STORAGE_KIND, VENDOR_KIND = "02/06/00", "08/06/50", "ff/02/16"

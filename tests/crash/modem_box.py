@@ -22,8 +22,8 @@ from edge.clock import SystemClock
 from edge.config import Modem, Sms
 from edge.events import Event
 from edge.health import Health
+from edge.modem.device.usb import Places
 from edge.modem.driver import Driver
-from edge.modem.usb import Places
 from edge.queue.store.database import Store
 from edge.queue.store.messages import Messages
 from edge.queue.store.outgoing import Kind

@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 
 from edge.config import Modem, Sms
-from edge.modem.usb import Places
+from edge.modem.device.usb import Places
 from edge.queue.store.outgoing import Kind
 from edge.simulator.gsm import GsmModem
 from tests.crash.modem_box import SMS, Box, Order, Sending, unsettled, working

@@ -37,7 +37,7 @@ def test_the_daemon_loads_none_of_what_it_never_uses() -> None:
         "pysnmp",
         "holidays",
     )
-    unwanted += ("edge.modem.inspection", "edge.modem.doctor")
+    unwanted += ("edge.modem.examine.inspection", "edge.modem.examine.doctor")
     show = f"import sys, edge.daemon, edge.parts; print([name for name in {unwanted!r} if name in sys.modules])"
     said = subprocess.run([sys.executable, "-c", show], capture_output=True, text=True, check=True)
     assert said.stdout.strip() == "[]"

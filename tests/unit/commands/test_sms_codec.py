@@ -172,7 +172,7 @@ def test_a_line_without_an_end_takes_no_memory(tmp_path: Any) -> None:
 _MEASURED = """
 import sys, tracemalloc
 from edge.commands.sms_codec import decode
-import edge.modem.pdu, edge.modem.describe
+import edge.modem.pdu, edge.modem.codec.describe
 tracemalloc.start()
 try:
     decode(["-"])

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from edge.modem.at import TIMED_OUT, Answer, Command
-from edge.modem.procedures import Escape, Pause, Procedure
+from edge.modem.conversation.procedures import Escape, Pause, Procedure
 
 T = TypeVar("T")
 

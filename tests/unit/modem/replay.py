@@ -18,12 +18,13 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
-from edge.modem import outcomes, transcript
+from edge.modem import outcomes
+from edge.modem.conversation.procedures import Pin
+from edge.modem.examine import transcript
+from edge.modem.examine.transcript import Chunk, Transcript
 from edge.modem.outcomes import Event
 from edge.modem.pdu import Deliver
-from edge.modem.procedures import Pin
 from edge.modem.session import Session
-from edge.modem.transcript import Chunk, Transcript
 
 _GIVEN = re.compile(rb"([^\r\n\x1a\x1b]*)([\r\x1a\x1b])")
 _FINAL = re.compile(rb"(?:^|[\r\n])(?:OK|ERROR|COMMAND NOT SUPPORT|\+CM[ES] ERROR:[^\r\n]*|> ?)[\r\n]*$")

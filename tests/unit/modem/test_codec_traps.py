@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from edge.modem import gsm7, ucs2
+from edge.modem import gsm7
+from edge.modem.codec import ucs2
 from edge.modem.concat import Concat, assemble, split
 from edge.modem.pdu import Address, Deliver, PduError, decode, encode_deliver, encode_submit
 

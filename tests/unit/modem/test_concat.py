@@ -1,16 +1,15 @@
 from __future__ import annotations
 
-import math
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.modem import gsm7, ucs2
+from edge.modem import gsm7
+from edge.modem.codec import ucs2
+from edge.modem.codec.userdata import write_user_data
 from edge.modem.concat import Concat, assemble, split
-from edge.modem.userdata import write_user_data
+from tests.unit.modem.codec.test_ucs2 import any_text
 from tests.unit.modem.test_gsm7 import texts
-from tests.unit.modem.test_ucs2 import any_text
 
 
 @pytest.mark.parametrize(
@@ -46,10 +45,10 @@ def test_parts_join_to_the_text(text: str) -> None:
     """A split message would lose or repeat characters, or a part would not fit."""
     pieces = split(text, 0)
     assert "".join(piece.text for piece in pieces) == text
-    room = 160 if len(pieces) == 1 else 153
+    octets = 140 if len(pieces) == 1 else 140 - 6
     for piece in pieces:
-        size = math.ceil(ucs2.units(piece.text) * 16 / 7) if piece.unicode else len(gsm7.encode(piece.text))
-        assert size <= room
+        bits = 16 * ucs2.units(piece.text) if piece.unicode else 7 * len(gsm7.encode(piece.text))
+        assert bits <= 8 * octets
 
 
 @pytest.mark.parametrize(

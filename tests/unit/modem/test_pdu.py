@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.modem.coding import Coding
+from edge.modem.codec.coding import Coding
+from edge.modem.codec.stamps import Validity
 from edge.modem.concat import Concat, Piece, assemble, split
 from edge.modem.pdu import (
     Address,
@@ -21,9 +22,8 @@ from edge.modem.pdu import (
     encode_status_report,
     encode_submit,
 )
-from edge.modem.stamps import Validity
+from tests.unit.modem.codec.test_ucs2 import any_text
 from tests.unit.modem.test_gsm7 import texts
-from tests.unit.modem.test_ucs2 import any_text
 
 sendable = st.one_of(texts, any_text)
 MOMENT = datetime(2026, 11, 22, 12, 30, 54, tzinfo=timezone(timedelta(hours=7)))

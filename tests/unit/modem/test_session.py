@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from edge.modem.concat import Piece
+from edge.modem.conversation.procedures import Network
 from edge.modem.outcomes import (
     Arrived,
     Deleted,
@@ -20,8 +21,7 @@ from edge.modem.outcomes import (
     Surveyed,
 )
 from edge.modem.pdu import Address, Deliver, encode_deliver
-from edge.modem.procedures import Network
-from tests.unit.modem.conversation import ANSWERS, Conversation
+from tests.unit.modem.dialogue import ANSWERS, Conversation
 
 
 def message(text: str) -> tuple[str, int]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.modem import transcript
+from edge.modem.examine import transcript
 from tests.unit.modem import replay
 
 RECORDINGS = sorted((Path(__file__).parents[2] / "data" / "transcripts").glob("*.txt"))

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from edge.modem import models
+from edge.modem.codec.fields import Address
 from edge.modem.concat import Piece
-from edge.modem.fields import Address
-from edge.modem.ladder import Climb, Ladder, Rung
+from edge.modem.conversation import models
+from edge.modem.conversation.ladder import Climb, Ladder, Rung
+from edge.modem.conversation.procedures import Pin
 from edge.modem.outcomes import Arrived, Event, Identified, Lost, SendEnded, SimFaulted, Surveyed
 from edge.modem.pdu import encode_submit
-from edge.modem.procedures import Pin
 from edge.modem.session import Session
 from tests.unit.modem.virtual_modem import VirtualModem
 

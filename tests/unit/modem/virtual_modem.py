@@ -8,9 +8,9 @@ from collections import deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from edge.modem.codec.fields import Address
 from edge.modem.concat import Piece
-from edge.modem.fields import Address
-from edge.modem.ladder import Rung
+from edge.modem.conversation.ladder import Rung
 from edge.modem.pdu import encode_deliver
 
 COMMAND_S, NETWORK_S = 0.01, 2.0

@@ -1,0 +1,1 @@
+"""Looking into a modem at work: the doctor, a person's own AT lines, recordings."""

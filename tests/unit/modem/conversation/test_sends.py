@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import pytest
+
+from edge.modem.outcomes import PartTaken, Ready, SendEnded
+from tests.unit.modem.dialogue import ANSWERS, Conversation
+
+TWO = [("00AABB", 9), ("00CCDD", 9)]
+
+
+def sending(*payloads: str, held: bool = True) -> Conversation:
+    """A conversation in which a message of two parts was given."""
+    conversation = Conversation(answers=ANSWERS | {"AT+CMGS=9": ">"}, payloads=list(payloads))
+    conversation.commands.clear()
+    conversation.session.send(1, TWO, conversation.now, held=held)
+    conversation.settle()
+    return conversation
+
+
+def test_a_held_part_leaves_only_once_the_journal_knows_it() -> None:
+    """After a crash the network would have a message that no journal knows."""
+    conversation = sending("+CMGS: 7|OK", "+CMGS: 8|OK")
+    assert conversation.commands == ["AT+CMGS=9"]
+    conversation.session.proceed(1, 1, conversation.now)
+    conversation.settle()
+    assert conversation.commands == ["AT+CMGS=9", "00AABB", "AT+CMGS=9"]
+    assert conversation.take(PartTaken) == [PartTaken(1, 1, 7)]
+    conversation.session.proceed(1, 2, conversation.now)
+    conversation.settle()
+    assert conversation.take(PartTaken) == [PartTaken(1, 2, 8)]
+    assert conversation.take(SendEnded) == [SendEnded(1, True, True, (7, 8))]
+
+
+def test_proceed_may_come_before_the_prompt() -> None:
+    """A journal that is quicker than the modem would stall the message."""
+    conversation = Conversation(answers=ANSWERS | {"AT+CMGS=9": ""}, payloads=["+CMGS: 7|OK"])
+    conversation.session.send(1, TWO[:1], conversation.now, held=True)
+    conversation.session.proceed(1, 1, conversation.now)
+    conversation.settle()
+    conversation.session.receive(b"\r\n> ", conversation.now)
+    conversation.settle()
+    assert conversation.take(SendEnded) == [SendEnded(1, True, True, (7,))]
+
+
+def test_a_prompt_held_too_long_is_left_and_asked_for_again() -> None:
+    """A disk that stalls would block receiving, or lose the message."""
+    conversation = sending("+CMGS: 7|OK", "+CMGS: 8|OK")
+    conversation.wait(5)  # the command's time-out: ESC
+    conversation.say("OK")
+    conversation.commands.clear()
+    conversation.wait(20)
+    assert "AT+CMGS=9" not in conversation.commands
+    assert conversation.take(SendEnded) == []
+    for part in (1, 2):
+        conversation.session.proceed(1, part, conversation.now)
+        conversation.settle()
+    assert conversation.take(SendEnded) == [SendEnded(1, True, True, (7, 8))]
+
+
+def test_a_message_that_waits_for_the_shell_lets_others_by() -> None:
+    """One message whose journal is stuck would block all others."""
+    conversation = sending("+CMGS: 3|OK")
+    conversation.wait(5)
+    conversation.say("OK")
+    conversation.session.send(2, TWO[:1], conversation.now)
+    conversation.settle()
+    assert conversation.take(SendEnded) == [SendEnded(2, True, True, (3,))]
+
+
+def test_a_cancelled_message_leaves_the_prompt() -> None:
+    """A message that was withdrawn would be sent all the same, or the modem wait for its text for ever."""
+    conversation = sending()
+    conversation.session.cancel(1, conversation.now)
+    assert conversation.session.to_send() == b"\x1b"
+    conversation.say("OK")
+    assert conversation.take(SendEnded) == [SendEnded(1, False, True, (), "cancelled")]
+    conversation.session.cancel(1, conversation.now)
+    conversation.session.proceed(1, 1, conversation.now)
+    assert conversation.take(SendEnded) == []
+
+
+def test_cancelling_one_that_waits_ends_it_at_once() -> None:
+    """A message that waits behind another would be sent after it was withdrawn."""
+    conversation = sending()
+    conversation.session.send(2, TWO, conversation.now)
+    conversation.session.cancel(2, conversation.now)
+    conversation.settle()
+    assert conversation.take(SendEnded) == [SendEnded(2, False, True, (), "cancelled")]
+
+
+def test_a_part_whose_payload_has_left_is_waited_for() -> None:
+    """A part that the network has would be called not sent."""
+    conversation = sending("", held=False)
+    conversation.session.cancel(1, conversation.now)
+    conversation.say("+CMGS: 7", "OK")
+    assert conversation.take(PartTaken) == [PartTaken(1, 1, 7)]
+    assert conversation.take(SendEnded) == [SendEnded(1, False, True, (7,), "cancelled")]
+
+
+def test_a_message_without_parts_or_given_twice_is_a_bug() -> None:
+    """A slip in the shell would send a message twice."""
+    conversation = sending()
+    with pytest.raises(ValueError, match="being sent already"):
+        conversation.session.send(1, TWO, conversation.now)
+    with pytest.raises(ValueError, match="no parts"):
+        conversation.session.send(2, [], conversation.now)
+
+
+def test_a_restart_after_the_payload_is_uncertain_and_before_it_is_not() -> None:
+    """A message would be sent twice, or one that never left be called uncertain."""
+    for proceeds, certain in ((True, False), (False, True)):
+        conversation = sending("")
+        if proceeds:
+            conversation.session.proceed(1, 1, conversation.now)
+            conversation.settle()
+        conversation.say("RDY")
+        (ended,) = conversation.take(SendEnded)
+        assert isinstance(ended, SendEnded)
+        assert (ended.sent, ended.certain) == (False, certain)
+        conversation.wait(5)
+        assert len(conversation.take(Ready)) == 2
+
+
+def noisy(*payloads: str) -> Conversation:
+    """A conversation over a line that has shown noise, with a modem that echoes what it heard of a payload."""
+    conversation = Conversation(
+        answers=ANSWERS | {"AT+CMGS=9": ">", "ATE1": "OK", "AT+CNMI=2,1,0,2,0": "OK"}, payloads=list(payloads)
+    )
+    conversation.session.receive(b"\xff\xfe\r\n", conversation.now)
+    conversation.session.send(1, TWO[:1], conversation.now)
+    conversation.settle()
+    return conversation
+
+
+def test_over_a_noisy_line_a_payload_is_sent_off_only_when_it_was_heard_right() -> None:
+    """The network would get a text, or a number, that nobody wrote."""
+    conversation = noisy("", "")
+    assert conversation.commands[-3:] == ["ATE1", "AT+CMGS=9", "00AABB"]
+    conversation.session.receive(b"00AACB", conversation.now)
+    assert conversation.session.to_send() == b"\x1b"
+    conversation.say("OK")
+    assert conversation.commands[-2:] == ["AT+CMGS=9", "00AABB"]
+    conversation.session.receive(b"00AABB", conversation.now)
+    assert conversation.session.to_send() == b"\x1a"
+    conversation.say("+CMGS: 7", "OK")
+    assert conversation.take(SendEnded) == [SendEnded(1, True, True, ())]  # 7 may be any other number
+
+
+def test_a_modem_that_never_echoes_a_payload_sends_all_the_same() -> None:
+    """Nothing would ever be sent over a noisy line to a modem that cannot echo."""
+    conversation = noisy("", "", "", "+CMGS: 7|OK")
+    for _ in range(3):
+        conversation.wait(4)
+        assert conversation.take(SendEnded) == []
+        conversation.say("OK")
+    assert conversation.take(SendEnded) == [SendEnded(1, True, True, ())]
+
+
+def test_an_error_code_that_came_over_a_noisy_line_is_not_final() -> None:
+    """A digit that the line replaced would cost a message that only waited for the network."""
+    conversation = noisy("")
+    conversation.session.receive(b"00AABB", conversation.now)
+    assert conversation.session.to_send() == b"\x1a"
+    conversation.say("+CMS ERROR: 28")
+    (ended,) = conversation.take(SendEnded)
+    assert isinstance(ended, SendEnded)
+    assert (ended.code, ended.permanent) == (28, False)
