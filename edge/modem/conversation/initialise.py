@@ -91,11 +91,17 @@ def choose_keeping(ways: Ways) -> Procedure[None]:
 
 
 def choose_storage(ways: Ways) -> Procedure[None]:
-    """Point all three storages at the same place, as reading, writing and receiving may differ (+CPMS)."""
-    answer = yield from ask("AT+CPMS=?", ways.timeout, "+CPMS:")
-    groups = [set(re.findall(r'"(\w+)"', group)) for group in re.findall(r"\(([^)]*)\)", answer.fields())][:3]
-    common = set.intersection(*groups) if groups else {"SM"}
-    ways.storage = next((name for name in ways.model.storages if name in common), "SM")
+    """Point all three storages at the same place, as reading, writing and receiving may differ (+CPMS).
+
+    Another storage than the model's own is chosen only when it was offered twice: messages that lie in the one would
+    never be seen in the other, and on a disturbed line an offer may be misheard.
+    """
+    groups = yield from _offered_storages(ways)
+    ways.storage = _best(ways, groups)
+    if ways.storage != ways.model.storages[0]:
+        again = yield from _offered_storages(ways)
+        ways.storage = min(ways.storage, _best(ways, again), key=ways.model.storages.index)
+        groups = max(groups, again, key=len)
     answer = yield from ask(point(ways.storage, len(groups) or 3), ways.timeout, "+CPMS:")
     used = re.match(r"\d+, ?(\d{1,5})", answer.fields())
     ways.capacity = int(used[1]) if used else 0
@@ -104,6 +110,17 @@ def choose_storage(ways: Ways) -> Procedure[None]:
     for count in (2, 1):
         if (yield from ask(point(ways.storage, count), ways.timeout, "+CPMS:")).ok:
             return
+
+
+def _offered_storages(ways: Ways) -> Procedure[list[set[str]]]:
+    answer = yield from ask("AT+CPMS=?", ways.timeout, "+CPMS:")
+    return [set(re.findall(r'"(\w+)"', group)) for group in re.findall(r"\(([^)]*)\)", answer.fields())][:3]
+
+
+def _best(ways: Ways, groups: list[set[str]]) -> str:
+    """The model's most preferred storage that serves for all; the SIM where nothing is known."""
+    common = set.intersection(*groups) if groups else {"SM"}
+    return next((name for name in ways.model.storages if name in common), "SM")
 
 
 def point(storage: str, count: int = 1) -> str:

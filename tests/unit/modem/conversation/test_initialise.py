@@ -24,7 +24,17 @@ def test_the_storage_all_three_can_share(offered: str, storage: str, command: st
     """Messages would arrive in one storage and be looked for in another."""
     ways = Ways()
     _, commands = play(initialise.choose_storage(ways), lambda line: offered if line.endswith("?") else "OK")
-    assert (ways.storage, commands[1]) == (storage, command)
+    assert (ways.storage, commands[-1]) == (storage, command)
+
+
+@pytest.mark.parametrize("whole", [0, 1])
+def test_a_misheard_offer_does_not_hide_the_sim(whole: int) -> None:
+    """A damaged answer would make the daemon look into the modem's memory while SMS come to the SIM."""
+    offers = ['+CPMS: ("ME","SX"),("ME","SM"),("ME","SM")|OK'] * 2
+    offers[whole] = '+CPMS: ("ME","SM"),("ME","SM"),("ME","SM")|OK'
+    ways, heard = Ways(), iter(offers)
+    play(initialise.choose_storage(ways), lambda line: next(heard) if line.endswith("?") else "OK")
+    assert ways.storage == "SM"
 
 
 def test_the_capacity_is_the_modems_own_figure() -> None:
