@@ -179,6 +179,7 @@ class StoreMailbox:
             modem=self._modem,
             replies_only=bool(gate.bulk_until) or (trusted and self._night(now)),
             oldest=self._turn % _FAIR_TURN == _FAIR_TURN - 1,
+            freshest=gate.held in ("credit", "barred"),
             per_recipient=self._settings.sends_per_recipient_per_day,
             dated=trusted,
         )

@@ -464,3 +464,16 @@ async def test_a_full_store_leaves_the_message_on_the_sim_and_settles_what_was_s
         assert await office.one("SELECT delivered FROM outgoing") == 1
         await office.empty()
         assert await office.mailbox.store([office.part("x" * 1_600)]) == 1
+
+
+async def test_two_dead_numbers_do_not_stop_everybody_else(office: Office) -> None:
+    """Refused side by side they look like a SIM without credit; the same one would then be tried for days."""
+    for number in ("+6281234567810", "+6281234567811"):
+        await queue(office, "reply", number=number)
+        await fail(office, await next_one(office), "refused")
+    good = await queue(office, "reply", number="+6281234567812")
+    held = await office.mailbox.choose()
+    assert (held.outgoing, held.held) == (None, "credit")
+    assert held.wait_s is not None
+    office.clock.now, office.clock.passed = office.clock.now + held.wait_s, held.wait_s
+    assert (await next_one(office)).id == good

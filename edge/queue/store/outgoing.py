@@ -41,6 +41,7 @@ AND (SELECT count(*) FROM (
 """
 _URGENT = f"{_DUE} ORDER BY priority, id LIMIT :rows"
 _OLDEST = f"{_DUE} ORDER BY id LIMIT :rows"
+_FRESHEST = f"{_DUE} ORDER BY sending_at IS NOT NULL, sending_at, priority, id LIMIT :rows"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +63,15 @@ class Due:
 class Scope:
     """Which messages may leave now: by this modem, replies only or all, the oldest before the most urgent or not.
 
-    `per_recipient` is how many messages a number may be sent within a day; `dated` whether times of expiry count.
+    `freshest` begins with those never tried, then those not tried for longest: what finds out whether a refused SIM is
+    taken again must not be the same bad number every time. `per_recipient` is how many messages a number may be sent
+    within a day; `dated` whether times of expiry count.
     """
 
     modem: str
     replies_only: bool = False
     oldest: bool = False
+    freshest: bool = False
     per_recipient: int = 10_000
     dated: bool = True
 
@@ -121,7 +125,7 @@ class Outgoing:
         """
         others = {row for modem, row in self.claims.items() if modem != scope.modem}
         rows = conn.execute(
-            _OLDEST if scope.oldest else _URGENT,
+            _FRESHEST if scope.freshest else _OLDEST if scope.oldest else _URGENT,
             {
                 "most": PRIORITIES["reply" if scope.replies_only else "digest"],
                 "modem": scope.modem,
