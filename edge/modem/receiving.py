@@ -20,8 +20,11 @@ _SILENT, _FOR_THE_SIM = 0x40, 0x7F  # TP-PID: short message type 0, (U)SIM data 
 class Receiving:
     """The arrivals of one modem, from any of its links in turn."""
 
-    def __init__(self, name: str, mailbox: Mailbox, announce: Announce) -> None:
+    def __init__(
+        self, name: str, mailbox: Mailbox, announce: Announce, *, store_again_s: float = STORE_AGAIN_S
+    ) -> None:
         self._name, self._mailbox, self._announce = name, mailbox, announce
+        self._store_again_s = store_again_s
         self._arrived: asyncio.Queue[tuple[Link, Arrived]] = asyncio.Queue()
 
     @property
@@ -38,16 +41,18 @@ class Receiving:
 
     async def run(self) -> None:
         """Store all that waits in one transaction, delete it, and so on until cancelled."""
+        kept: list[tuple[Link, Arrived]] = []
         while True:
-            batch = [await self._arrived.get()]
+            batch = kept or [await self._arrived.get()]
             while len(batch) < MOST_AT_ONCE and not self._arrived.empty():
                 batch.append(self._arrived.get_nowait())
             try:
                 new = await self._mailbox.store([read(self._name, arrived) for _, arrived in batch])
             except NotStored:
-                _release(batch)
-                await asyncio.sleep(STORE_AGAIN_S)
+                kept = _release(batch)
+                await asyncio.sleep(self._store_again_s)
                 continue
+            kept = []
             step.passed("sms.part.committed")
             for _ in range(new):
                 self._announce(SmsReceived(self._name))
@@ -56,11 +61,12 @@ class Receiving:
                     link.delete(arrived.index)
 
 
-def _release(batch: list[tuple[Link, Arrived]]) -> None:
-    """Leave on the SIM what could not be stored."""
+def _release(batch: list[tuple[Link, Arrived]]) -> list[tuple[Link, Arrived]]:
+    """Leave on the SIM what could not be stored; what lies on none is returned, to be tried again."""
     for link, arrived in batch:
         if arrived.index is not None:
             link.release(arrived.index)
+    return [(link, arrived) for link, arrived in batch if arrived.index is None]
 
 
 def read(modem: str, arrived: Arrived) -> Part | Report:

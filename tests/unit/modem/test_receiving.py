@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import asyncio
+import contextlib
+from typing import cast
+
 import pytest
 
+from edge.modem.link import Link
 from edge.modem.mailbox import Part, Report
 from edge.modem.outcomes import Arrived
 from edge.modem.pdu import Deliver, StatusReport, decode
-from edge.modem.receiving import read
+from edge.modem.receiving import Receiving, read
+from tests.contract.modem_rig import MemoryMailbox, until
 
 CENTRE, STAMP = "07912618010000F0", "62112221000082"
 SENDER = "0B912618436507F1"
@@ -71,3 +77,18 @@ def test_a_status_report_says_what_it_says(status: str, delivered: bool | None) 
     """A message that is still being tried would count as delivered or lost."""
     report = read("modem", arrived(f"{CENTRE}06{'2A'}{SENDER}{STAMP}{STAMP}{status}"))
     assert report == Report("+62813456701", 42, delivered)
+
+
+async def test_a_message_that_no_sim_keeps_waits_for_room_in_the_store() -> None:
+    """An SMS that the modem brought without storing it (+CMT) would be gone when the disk is full in that moment."""
+    mailbox, none = MemoryMailbox(full=True), cast(Link, None)
+    receiving = Receiving("modem", mailbox, lambda _event: None, store_again_s=0.01)
+    running = asyncio.create_task(receiving.run())
+    brought = arrived(deliver())
+    receiving.happened(none, Arrived(None, brought.pdu, brought.message))
+    await until(lambda: receiving.idle)
+    mailbox.full = False
+    await until(lambda: mailbox.has("hi"))
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
