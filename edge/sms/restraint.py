@@ -3,7 +3,8 @@
 One bad number never holds up another; a network that takes nothing is not asked again in the same millisecond.
 Networks have no code for "no credit": a refusal is first taken for the recipient's own. When a second recipient is
 refused with no success between, or the balance is known to be used up, it is the SIM that is refused: all sending then
-waits, and now and then one message tries whether that is over. No message is given up for a fault of SIM or network.
+waits, and now and then one message tries whether that is over. Where the balance is then told and is enough, yet the
+next ones are refused as well, it is the operator who bars. No message is given up for a fault of SIM or network.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ class Restraint:
         self._suspected_at: dict[int, float] = {}
         self._row = self._holds = 0
         self._worked_at = float("-inf")
-        self._broke = False
+        self._broke = self._solvent = False
 
     def gate(self, *, now: float) -> Gate:
         """What waits now."""
@@ -65,7 +66,8 @@ class Restraint:
 
     def sent(self, *, now: float) -> None:
         """The network took a message: whatever was wrong is over."""
-        self._worked_at, self._row, self._holds, self._broke = now, 0, 0, False
+        self._worked_at, self._row, self._holds = now, 0, 0
+        self._broke = self._solvent = False
         self._in_a_row.clear()
         self._refused.clear()
         self._gate = Gate(bulk_until=self._gate.bulk_until)
@@ -73,7 +75,9 @@ class Restraint:
     def credit(self, *, enough: bool) -> None:
         """The operator told the balance."""
         self._broke = not enough
+        self._solvent &= enough
         if enough and self._gate.held == "credit":
+            self._solvent = True
             self._refused.clear()
             self._holds = 0
             self._gate = Gate(bulk_until=self._gate.bulk_until)
@@ -115,7 +119,8 @@ class Restraint:
             wait = min(HOLD_FIRST_S * 2.0 ** min(self._holds, 10), HOLD_MOST_S) * (0.75 + jitter / 2)
             self._holds += 1
             self._suspected_at.clear()
-            self._gate = Gate(now + wait, "barred" if fault == "barred" else "credit", self._gate.bulk_until)
+            held: Held = "barred" if fault == "barred" or self._solvent else "credit"
+            self._gate = Gate(now + wait, held, self._gate.bulk_until)
             return Sentence(False, counted=False)
         first = self._suspected_at.setdefault(message, now)
         over = attempts >= REFUSED_MOST or (attempts > 1 and first < self._worked_at)

@@ -105,6 +105,25 @@ def test_credit_that_came_back_does_not_lift_a_ban() -> None:
     assert restraint.gate(now=0).held == "barred"
 
 
+def test_refusals_with_money_left_are_a_ban() -> None:
+    """The office would be told to top up a SIM that has credit, again and again, while the operator blocks it."""
+    restraint = Restraint(SETTINGS)
+    for message in (1, 2):
+        fail(restraint, "refused", message, str(message))
+    restraint.credit(enough=True)
+    assert restraint.gate(now=0) == Gate()
+    for message in (3, 4):
+        fail(restraint, "refused", message, str(message))
+    assert restraint.gate(now=0).held == "barred"
+    restraint.credit(enough=False)
+    fail(restraint, "refused", 5, "5")
+    assert restraint.gate(now=0).held == "credit"
+    restraint.sent(now=1)
+    for message in (6, 7):
+        fail(restraint, "refused", message, str(message))
+    assert restraint.gate(now=1).held == "credit"
+
+
 def test_bulk_pauses_after_failures_of_several_messages() -> None:
     """One stubborn message would pause all notifications, or a SIM in trouble not pause at all."""
     restraint = Restraint(SETTINGS)
