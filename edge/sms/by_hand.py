@@ -70,6 +70,8 @@ class ByHand:
             wish = wishes.read(question, self._settings, now=now)
         except Unfit as unfit:
             raise Refused(str(unfit)) from unfit
+        if wish.not_before and not self._clock.trusted():
+            raise Refused("the box does not know the time yet; send it without --not-before, or once NTP has answered")
         number = await self._write(lambda conn: self._queue(conn, wish, now=now))
         return {
             "id": number,
@@ -78,7 +80,7 @@ class ByHand:
             "parts": len(wish.pieces),
             "encoding": wish.encoding,
             "not_before": wish.not_before or None,
-            "expires_at": wish.expires_at,
+            "expires_at": self._kept(wish.expires_at),
             "warnings": self._warnings(wish, now=now),
         }
 
@@ -92,11 +94,15 @@ class ByHand:
             number=wish.number,
             text=wish.text,
             start_at=wish.not_before,
-            expires_at=wish.expires_at,
+            expires_at=self._kept(wish.expires_at),
             now=now,
         )
         audit.record(conn, "sms-send", str(queued), f"by hand: {wish.kind}, {len(wish.pieces)} parts", now=now)
         return queued
+
+    def _kept(self, expires_at: float) -> float | None:
+        """A time of expiry that was reckoned by a clock that is not set would be over the moment NTP answers."""
+        return expires_at if self._clock.trusted() else None
 
     def _warnings(self, wish: Wish, *, now: float) -> list[str]:
         warnings = list(self._hindered())
@@ -128,7 +134,7 @@ class ByHand:
         def work(conn: sqlite3.Connection) -> bool:
             row = self._mail.one(conn, number)
             until = now + pacing.lives_s(self._settings)[row.kind] if row else now
-            return self._mail.resend(conn, number, expires_at=until, now=now)
+            return self._mail.resend(conn, number, expires_at=self._kept(until), now=now)
 
         if not await self._write(work):
             await self._explain(number, RESENDABLE)

@@ -160,7 +160,7 @@ class StoreMailbox:
             await self._sweep(now)
             looked = await self._look(gate)
         if looked.due is None:
-            return Choice(None, self._patience(looked), gate.held, paused)
+            return Choice(None, self._patience(looked, paused, now), gate.held, paused)
         if not self._affordable(looked.sends):
             return Choice(None, LOOK_S, gate.held or "budget", paused)
         return Choice(self._outgoing(looked.due), 0.0, gate.held, paused)
@@ -195,10 +195,13 @@ class StoreMailbox:
     def _night(self, now: float) -> bool:
         return pacing.quiet(datetime.fromtimestamp(now, UTC).astimezone(self._zone).time(), self._settings)
 
-    def _patience(self, looked: _Looked) -> float | None:
-        """Nothing is due: until the next known time; a while where the night or a limit holds things; or for ever."""
+    def _patience(self, looked: _Looked, paused: float | None, now: float) -> float | None:
+        """Nothing is due: until the next known time; a while where the night or a limit holds things; or for ever.
+
+        The end of a pause is told also where nothing waits for it.
+        """
         if not looked.waiting:
-            return None
+            return None if paused is None else paused - now
         return LOOK_S if looked.at is None else min(LOOK_S, max(0.01, looked.at - self._clock.wall()))
 
     def _affordable(self, sends: Sends) -> bool:

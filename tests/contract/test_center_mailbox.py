@@ -477,3 +477,34 @@ async def test_two_dead_numbers_do_not_stop_everybody_else(office: Office) -> No
     assert held.wait_s is not None
     office.clock.now, office.clock.passed = office.clock.now + held.wait_s, held.wait_s
     assert (await next_one(office)).id == good
+
+
+async def test_the_end_of_a_pause_is_told_though_nothing_waits(office: Office) -> None:
+    """The health would say "paused" until somebody writes again, perhaps for days."""
+    for count in range(office.settings.pause_after_failures):
+        await queue(office, "reply", number=f"+62812345678{count:02d}")
+        await fail(office, await next_one(office), "recipient")
+    paused = await office.mailbox.choose()
+    assert paused.paused_until is not None
+    assert paused.wait_s is not None
+    office.clock.passed = paused.wait_s
+    assert await office.mailbox.choose() == Choice()
+
+
+async def test_what_a_lost_modem_had_chosen_leaves_by_another(office: Office) -> None:
+    """One message would wait until it expires because the modem that had chosen it was unplugged."""
+    second = StoreMailbox(
+        office.store,
+        office.messages,
+        office.settings,
+        clock=office.clock,
+        announce=office.events.append,
+        modem="second",
+    )
+    waiting = await queue(office, "reply")
+    assert (await office.mailbox.choose()).outgoing is not None
+    assert (await second.choose()).outgoing is None
+    office.clock.now += 200
+    chosen = (await second.choose()).outgoing
+    assert chosen is not None
+    assert chosen.id == waiting

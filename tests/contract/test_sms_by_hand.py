@@ -49,6 +49,15 @@ class StillClock:
         return True
 
 
+class SetClock(SystemClock):
+    """The machine's time, set by NTP or (`sure` false) not yet."""
+
+    sure = True
+
+    def trusted(self) -> bool:
+        return self.sure
+
+
 @dataclass
 class Box:
     """The daemon's side: a store and the control socket, without a modem; a test plays the modem's part."""
@@ -57,6 +66,7 @@ class Box:
     control: Control
     file: Path
     by_hand: ByHand
+    clock: SetClock
     messages: Messages = field(default_factory=lambda: Messages(SEAL))
     hindered: tuple[str, ...] = ()
     woken: int = 0
@@ -110,7 +120,7 @@ async def box(tmp_path: Path) -> AsyncIterator[Box]:
     file = tmp_path / "village.toml"
     file.write_text(f'run_dir = "{tmp_path}"\nstate_dir = "{tmp_path}"\n' + (DATA / "warning-kind.toml").read_text())
     store = await Store.open(tmp_path / "box.db", max_mbyte=8, group_commit_ms=0)
-    control = Control(tmp_path)
+    control, clock = Control(tmp_path), SetClock()
 
     def wake() -> None:
         made.woken += 1
@@ -120,11 +130,11 @@ async def box(tmp_path: Path) -> AsyncIterator[Box]:
         Messages(SEAL),
         SEAL,
         Sms(quiet_from="00:00", quiet_until="00:00"),
-        clock=SystemClock(),
+        clock=clock,
         wake=wake,
         hindered=lambda: made.hindered,
     )
-    made = Box(store, control, file, by_hand)
+    made = Box(store, control, file, by_hand, clock)
     control.offer(by_hand.handlers())
     task = asyncio.create_task(control.run())
     await control.listening.wait()
@@ -433,3 +443,16 @@ async def test_the_modem_command_ends_with_what_holds(box: Box) -> None:
     none = await call(box, command="modem")
     assert (none.returncode, none.stdout) == (1, b"")
     assert "without a [modem]" in none.stderr.decode()
+
+
+async def test_no_time_is_reckoned_by_a_clock_that_is_not_set(box: Box) -> None:
+    """After a power cut without NTP an SMS would expire in the second in which the clock jumps to the right year."""
+    box.clock.sure = False
+    answer = await box.ask("sms-send", number=NUMBER, text=TEXT)
+    assert answer["expires_at"] is None
+    assert (await box.row(answer["id"]))["expires_at"] is None
+    await box.become(answer["id"], "failed", expires_at=5.0)
+    await box.ask("sms-resend", id=answer["id"])
+    assert (await box.row(answer["id"]))["expires_at"] is None
+    with pytest.raises(Refused, match="does not know the time"):
+        await box.ask("sms-send", number=NUMBER, text=TEXT, wait_s=60.0)

@@ -15,6 +15,7 @@ from typing import Any
 
 from edge.queue.store import audit
 from edge.queue.store.outgoing import DAY_S, HOUR_S, PRIORITIES
+from edge.queue.store.outgoing_parts import Parts
 from edge.queue.store.seal import Seal
 
 RESENDABLE = ("failed", "expired", "uncertain")
@@ -111,6 +112,7 @@ class Mail:
 
     def __init__(self, seal: Seal) -> None:
         self._seal = seal
+        self._sent = Parts()
 
     def outgoing(self, conn: sqlite3.Connection, *, states: Sequence[str] = (), limit: int) -> list[Outbound]:
         """The last `limit` messages, of `states` where some are named, oldest first."""
@@ -160,8 +162,9 @@ class Mail:
         values[3], values[5] = bool(values[3]), bool(values[5])
         return Received(*values)
 
-    def resend(self, conn: sqlite3.Connection, message: int, *, expires_at: float, now: float) -> bool:
-        """Let a message that was given up be sent again until `expires_at`; False when it was not given up.
+    def resend(self, conn: sqlite3.Connection, message: int, *, expires_at: float | None, now: float) -> bool:
+        """Let a message that was given up be sent again until `expires_at` (None: its kind's time); False when it was
+        not given up.
 
         What is known of its parts stays, so that none that the network took goes out twice; such a message stays
         with its modem.
@@ -196,13 +199,13 @@ class Mail:
         found = {} if alone else {"": Figures(waiting=_by_kind(waiting, ""))}
         for name in modems:
             names = ("", name) if alone else (name,)
-            hour, day = _sends(conn, name, now)
+            sends = self._sent.sends(conn, name, hour=now - HOUR_S, day=now - DAY_S, now=now)
             found[name] = Figures(
                 waiting=_by_kind(waiting, *names),
                 uncertain=sum(_by_kind(uncertain, *names).values()),
                 failed=sum(_by_kind(failed, *names).values()),
-                hour=hour,
-                day=day,
+                hour=sends.hour,
+                day=sends.day,
                 last_sent=_last_sent(conn, name),
                 last_received=_last_received(conn, name),
             )
@@ -217,15 +220,6 @@ def _counted(conn: sqlite3.Connection, found_by: str) -> dict[tuple[str, str], i
 
 def _by_kind(counts: Mapping[tuple[str, str], int], *modems: str) -> dict[str, int]:
     return {kind: sum(counts.get((modem, kind), 0) for modem in modems) for kind in PRIORITIES}
-
-
-def _sends(conn: sqlite3.Connection, modem: str, now: float) -> tuple[int, int]:
-    hour, day = conn.execute(
-        "SELECT count(*) FILTER (WHERE given_at > ?), count(*) FROM outgoing_part "
-        "WHERE modem = ? AND given_at BETWEEN ? AND ?",
-        (now - HOUR_S, modem, now - DAY_S, now),
-    ).fetchone()
-    return hour, day
 
 
 def _last_sent(conn: sqlite3.Connection, modem: str) -> float | None:

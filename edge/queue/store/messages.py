@@ -107,11 +107,13 @@ class Messages:
     def join_incomplete(self, conn: sqlite3.Connection, *, now: float, assemble: Assemble) -> int:
         """Take long messages whose missing parts have not come in a day as they are; how many there were.
 
+        Parts from a day or more ahead came before the clock jumped back: nobody can wait for that moment again.
         Parts that say again what a whole message of the same series said are its late twins: they make no message.
         """
         late = conn.execute(
-            "SELECT series FROM inbound_part WHERE inbound IS NULL GROUP BY series HAVING max(received_at) < ? LIMIT ?",
-            (now - SERIES_S, _SERIES_AT_ONCE),
+            "SELECT series FROM inbound_part WHERE inbound IS NULL GROUP BY series "
+            "HAVING max(received_at) NOT BETWEEN ? AND ? LIMIT ?",
+            (now - SERIES_S, now + SERIES_S, _SERIES_AT_ONCE),
         ).fetchall()
         for (series,) in late:
             if not self._settle_twins(conn, series):

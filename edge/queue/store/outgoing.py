@@ -28,6 +28,7 @@ MOST_ATTEMPTS = 60
 MOST_UNCERTAIN = 2
 PENDING_SHOWN = 1000
 FAR_S = 2 * HOUR_S
+CLAIM_S = 180.0
 _MOST_ERROR = 200
 _MOST_AT_ONCE = 200
 _DUE = """
@@ -77,12 +78,15 @@ class Scope:
 
 
 class Outgoing:
-    """Messages to send, sealed with `seal`; `claims` are those that a modem of this process has chosen, by modem."""
+    """Messages to send, sealed with `seal`; `claims` are those that a modem of this process has chosen, and when.
+
+    A claim keeps two modems from choosing the same; of a modem that was lost since, it lapses after `CLAIM_S`.
+    """
 
     def __init__(self, seal: Seal) -> None:
         self._seal = seal
         self.parts = Parts()
-        self.claims: dict[str, int] = {}
+        self.claims: dict[str, tuple[int, float]] = {}
 
     def queue(
         self,
@@ -123,7 +127,7 @@ class Outgoing:
 
         A time to try again that lies further ahead than any wait can be means that the clock jumped back: it is due.
         """
-        others = {row for modem, row in self.claims.items() if modem != scope.modem}
+        others = {row for modem, (row, at) in self.claims.items() if modem != scope.modem and abs(now - at) < CLAIM_S}
         rows = conn.execute(
             _FRESHEST if scope.freshest else _OLDEST if scope.oldest else _URGENT,
             {
@@ -141,7 +145,7 @@ class Outgoing:
         if row is None:
             self.claims.pop(scope.modem, None)
             return None
-        self.claims[scope.modem] = row[0]
+        self.claims[scope.modem] = row[0], now
         number, text = self._seal.open(row[2], "outgoing.number"), self._seal.open(row[3], _context(row[5]))
         return Due(row[0], row[1], number, text, row[4], self.parts.known(conn, row[0]))
 

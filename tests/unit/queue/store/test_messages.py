@@ -88,6 +88,16 @@ def test_what_stayed_incomplete_for_a_day_is_taken_as_it_is(conn: sqlite3.Connec
     assert found.text == "13"
 
 
+def test_a_part_that_came_while_the_clock_ran_years_ahead_is_not_kept_back(
+    conn: sqlite3.Connection, messages: Messages
+) -> None:
+    """The rest of a long message would come up in 2038."""
+    long = part("1", "01", reference=1, total=2, sequence=1)
+    messages.add_part(conn, long, now=2_147_483_647.0, assemble=joined)
+    assert messages.join_incomplete(conn, now=NOW, assemble=joined) == 1
+    assert len(messages.waiting(conn, limit=10)) == 1
+
+
 def test_references_of_8_and_16_bits_are_two(conn: sqlite3.Connection, messages: Messages) -> None:
     """Halves of two long messages would be joined."""
     for sequence, wide in ((1, False), (2, True)):
