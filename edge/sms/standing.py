@@ -19,6 +19,16 @@ _STATE = {
     "denied": "The network refuses this SIM; SMS wait. Ask the operator",
     "silent": "The modem does not answer and is being recovered; SMS wait",
 }
+# What explains a state: of all that holds for a modem, and in this order.
+_CAUSES = {
+    "missing": ("modem-hilink", "modem-missing"),
+    "sim": ("modem-sim",),
+    "searching": ("modem-network",),
+    "denied": ("modem-barred", "modem-network"),
+    "silent": ("modem-silent",),
+    "credit": ("modem-no-credit",),
+    "barred": ("modem-barred",),
+}
 _CLIMBING = ("modem-silent", "modem-missing", "modem-hilink")
 _HELD = {
     "credit": "It receives, but the network takes nothing from this SIM: the credit seems used up. Top it up",
@@ -53,12 +63,18 @@ class Standing:
 
     def conclusion(self, *, now: float) -> str:
         """One sentence or two for the engineer: does it work, and if not why and what helps."""
-        detail = next((raised.detail for raised in self.raised if raised.detail), self.status.reason)
+        detail = self._cause() or self.status.reason
         if self.status.state != "ready":
             return _told(_STATE[self.status.state], detail, DOCTOR)
         if self.status.held:
             return _told(_HELD.get(self.status.held, f"It receives, but does not send: {self.status.held}"), detail)
         return _told("It sends and receives", *self._remarks(now=now))
+
+    def _cause(self) -> str:
+        """What is told of the state, or of what holds the sending: not of whatever else is wrong."""
+        details = {raised.condition.code: raised.detail for raised in self.raised}
+        codes = _CAUSES.get(self.status.held if self.status.state == "ready" else self.status.state, ())
+        return next((details[code] for code in codes if details.get(code)), "")
 
     def _remarks(self, *, now: float) -> list[str]:
         remarks = []

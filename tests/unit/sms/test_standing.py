@@ -45,6 +45,21 @@ def standing(*held: Raised, figures: Figures | None = None, **status: object) ->
             f"The modem does not answer and is being recovered; SMS wait: no answer to AT{DOCTOR}",
         ),
         (
+            standing(
+                raised("modem-no-credit", "one is tried now and then"),
+                raised("modem-silent", "no answer to AT"),
+                state="silent",
+                held="credit",
+            ),
+            False,
+            f"The modem does not answer and is being recovered; SMS wait: no answer to AT{DOCTOR}",
+        ),
+        (
+            standing(raised("modem-credit", "the SIM expires on 2026-12-01"), held="budget"),
+            False,
+            "It receives, but has sent what sms.sends_per_hour or sms.sends_per_day allow; what waits is sent later.",
+        ),
+        (
             standing(held="credit"),
             False,
             "It receives, but the network takes nothing from this SIM: the credit seems used up. Top it up.",
