@@ -23,7 +23,7 @@ _MONEY = re.compile(r"Rp\.?\s*$", re.IGNORECASE)
 _HEX_RUN = re.compile(r"[0-9A-Fa-f]{16,}")
 _MOST_IDENTITY_DIGITS = 22
 _MOSTLY_HEX = 0.8
-_SECRET = re.compile(r"AT\+(?:CPIN|CLCK|CPWD|CPIN2)=.*", re.IGNORECASE)
+_SECRET = re.compile(r"(?:C?PIN2?|CLCK|C?PWD) *=", re.IGNORECASE)
 _CENTRE = re.compile(r"(?:AT)?\+CSCA[:=]", re.IGNORECASE)
 _NAMED = re.compile(r"\+(?:CLIP|CCWA|CRING|CPBR|CPBF|CMGL|CMGR|CMT|CDS|CNUM):")
 _STATUS = re.compile(r"REC (?:UN)?READ|STO (?:UN)?SENT|ALL")
@@ -44,13 +44,14 @@ class Mask:
 
     def line(self, line: str) -> str:
         """`line` without its end, either way of the wire, and as long as before."""
+        self._ussd_open = self._ussd_open and not (_HEADER.match(line) or _is_hexadecimal(line))
         if self._ussd_open:
             self._ussd_open = '"' not in line
             return self.numbers(line)
         if self._text_follows and not _HEADER.match(line):
             return self.text(line)
         self._text_follows = bool(_TEXT_MODE.match(line))
-        if _SECRET.match(line):
+        if _SECRET.search(line):
             return re.sub(r"\d", "0", line)
         if _CENTRE.match(line):
             return line

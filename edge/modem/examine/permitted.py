@@ -21,7 +21,7 @@ _HARMLESS = re.compile(
 _NEVER = (
     (re.compile(r"\+CMG[SWC]\b(?!\?|=\?)|\+CMSS|\+CMGW", re.IGNORECASE), "send with: kampung-edge sms send"),
     (
-        re.compile(r"\+CPIN2?=(?!\?)", re.IGNORECASE),
+        re.compile(r"[+^*%$#]CPIN2?=(?!\?)", re.IGNORECASE),
         "put the PIN into the credential sim-pin; a wrong one locks the SIM",
     ),
     (
@@ -55,12 +55,15 @@ def judge(line: str) -> Verdict:
         return Verdict("refused", f"a command has at most {LONGEST} characters")
     if not line.upper().startswith("AT"):
         return Verdict("refused", "a command begins with AT")
+    close = re.sub(r"\s", "", line)  # a modem does not heed spaces (V.250 clause 5.2.1)
     for pattern, why in _NEVER:
-        if pattern.search(line):
+        if pattern.search(close):
             return Verdict("refused", why)
     if _HARMLESS.fullmatch(line):
         return Verdict("free")
-    return Verdict("dangerous", next((why for pattern, why in _WHY if pattern.search(line)), "it may change a setting"))
+    return Verdict(
+        "dangerous", next((why for pattern, why in _WHY if pattern.search(close)), "it may change a setting")
+    )
 
 
 def refusal(line: str, *, dangerous: bool) -> str:

@@ -156,3 +156,23 @@ def test_what_is_no_pdu_is_a_value_error(octets: bytes) -> None:
     except ValueError:
         return
     assert len(masked) == 2 * len(octets)
+
+
+def test_a_ussd_answer_that_never_ends_uncovers_no_message() -> None:
+    """After one lost quotation mark a recording would show every citizen's words that follow."""
+    mask, pdu = Mask(KEY), deliver("Budi")
+    assert mask.line('+CUSD: 1,"Pulsa Anda') == '+CUSD: 1,"Pulsa Anda'
+    assert mask.line("aktif sd 01.01.27") == "aktif sd 01.01.27"
+    assert mask.line("+CMGL: 1,1,,24") == "+CMGL: 1,1,,24"
+    masked = decode(mask.line(pdu))
+    assert isinstance(masked, Deliver)
+    assert masked.text != "Budi"
+    mask.line('+CUSD: 1,"Pulsa Anda')
+    assert mask.line(pdu) != pdu
+    assert mask.line(pdu)[-8:] != pdu[-8:]
+
+
+@pytest.mark.parametrize("line", ['A+CPIN="4711"', 'AT+CPIN ="4711"', 'AT+CMEE=1;+CPIN="4711"', '@PIN="4711"'])
+def test_a_pin_is_hidden_however_it_is_written(line: str) -> None:
+    """The echo of a disturbed line would show the SIM's PIN."""
+    assert "4711" not in Mask(KEY).line(line)
