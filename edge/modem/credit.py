@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 
@@ -12,6 +13,8 @@ from edge.config import Modem
 from edge.health import Health
 from edge.modem.mailbox import Mailbox
 from edge.modem.outcomes import BalanceTold
+
+log = logging.getLogger("edge.modem")
 
 LEAST_RP = 500
 """What one SMS costs at most, about."""
@@ -44,6 +47,7 @@ class Credit:
         self._wanted, self._answered = asyncio.Event(), asyncio.Event()
         self._asked = 0.0
         self._due = False
+        self._legible = True
         self.answers = 0
         self.rp: int | None = None
         self.expires: str | None = None
@@ -62,7 +66,8 @@ class Credit:
         """The operator answered."""
         self.answers += 1
         self._answered.set()
-        if event.rp is None and event.expires is None:
+        self._note_legible(event)
+        if not self._legible:
             return
         self.rp = event.rp if event.rp is not None else self.rp
         self.expires = event.expires or self.expires
@@ -70,6 +75,20 @@ class Credit:
         self._judge()
         if event.rp is not None:
             self._mailbox.credit(enough=event.rp >= LEAST_RP)
+
+    def _note_legible(self, event: BalanceTold) -> None:
+        """Silence and an advertisement look alike on the page; the engineer is told which it was, but not its words."""
+        legible = event.rp is not None or event.expires is not None
+        if legible != self._legible and legible:
+            log.info("%s: the operator tells the balance again", self._settings.name)
+        elif legible != self._legible:
+            log.warning(
+                "%s: the operator's answer of %d characters tells neither balance nor expiry; "
+                "look whether modem.balance_ussd is its code",
+                self._settings.name,
+                event.text_length,
+            )
+        self._legible = legible
 
     async def run(self) -> None:
         """Recall what was known and ask when it is time, until cancelled."""

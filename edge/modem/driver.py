@@ -252,7 +252,7 @@ class Driver:
         keeper = self._keeper
         state: State = self._heard if keeper.state == "open" else keeper.state
         shown: dict[str, Any] = {"state": state, "rung": keeper.rung, "reason": keeper.reason, "device": keeper.device}
-        self._status = replace(self._status, **(shown | {"since": keeper.since} | facts))
+        self._status = replace(self._status, **(shown | facts))
 
     # --- errands
 

@@ -122,11 +122,6 @@ class Keeper:
         return self._failure.reason if self._failure else ""
 
     @property
-    def since(self) -> float:
-        """When the modem began to work, or to fail (monotonic seconds)."""
-        return self._ladder.since
-
-    @property
     def device(self) -> str:
         """The serial line that was opened last, "" before the first."""
         return self._found.device if self._found else ""

@@ -85,14 +85,12 @@ class Link:
         link._settle()
         return link
 
-    def send(
-        self, message_id: int, parts: Sequence[tuple[str, int]], *, held: bool = False, keep_link: bool = False
-    ) -> None:
+    def send(self, message_id: int, parts: Sequence[tuple[str, int]], *, held: bool = False) -> None:
         """Queue a message; a `PartTaken` for each part and one `SendEnded` follow.
 
-        With `held`, each part waits at its prompt for `proceed`; `keep_link` says that more messages come at once.
+        With `held`, each part waits at its prompt for `proceed`.
         """
-        self._session.send(message_id, parts, self._clock.monotonic(), held=held, keep_link=keep_link)
+        self._session.send(message_id, parts, self._clock.monotonic(), held=held)
         self._settle()
 
     def proceed(self, message_id: int, sequence: int) -> None:

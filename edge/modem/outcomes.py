@@ -127,7 +127,7 @@ class SimFaulted:
 
 @dataclass(frozen=True, slots=True)
 class BalanceTold:
-    """What the operator answered; None is unknown, never 0. `text_length` lets an unread answer be noticed."""
+    """What the operator answered; None is unknown, never 0. `text_length` 0 is no answer at all."""
 
     rp: int | None
     expires: str | None

@@ -136,16 +136,14 @@ class Session:
         now: float,
         *,
         held: bool = False,
-        keep_link: bool = False,
     ) -> None:
         """Send the SUBMITs `parts` (line, octets) in order; a `PartTaken` for each, then one `SendEnded`.
 
         With `held` the modem is asked for its prompt, but the payload of part n leaves only after `proceed` of n.
-        `keep_link` tells that another message follows at once. Raises ValueError for a message without parts and for
-        an id that is being sent already.
+        Raises ValueError for a message without parts and for an id that is being sent already.
         """
         self._now = now
-        self._sends.add(message_id, parts, held=held, keep_link=keep_link)
+        self._sends.add(message_id, parts, held=held)
         if self._lost:
             self._sends.lose("the modem was lost before the message was given")
         else:

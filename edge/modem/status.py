@@ -15,8 +15,7 @@ class ModemStatus:
     `signal` is 0 to 100; `rung` the step of the reset ladder being tried ("" when none is), `reason` why. `balance_rp`
     is in rupiah and `expires` a date YYYY-MM-DD, both as the network last told them. `clock_skew_s` is the network's
     time minus ours, a hint. `paused_until` (Unix seconds) is when notifications and digests are sent again. `held` says
-    why nothing at all is sent though the modem is ready: credit, barred, network, modem or budget. `since` is the
-    monotonic moment from which `rung` holds.
+    why nothing at all is sent though the modem is ready: credit, barred, network, modem or budget.
     """
 
     state: State = "missing"
@@ -40,4 +39,3 @@ class ModemStatus:
     calls_rejected: int = 0
     paused_until: float | None = None
     held: str = ""
-    since: float | None = None

@@ -34,7 +34,6 @@ class Sending:
 
     id: int
     parts: tuple[tuple[str, int], ...]
-    keep_link: bool
     released: int
     taken: int = 0
     cancelled: bool = False
@@ -66,13 +65,12 @@ class Sends:
 
     # --- the queue
 
-    def add(self, message_id: int, parts: Sequence[tuple[str, int]], *, held: bool, keep_link: bool) -> Sending:
+    def add(self, message_id: int, parts: Sequence[tuple[str, int]], *, held: bool) -> None:
         """Queue a message; `ValueError` when it has no part or its id is queued already: both are the caller's bugs."""
         if not parts or self._find(message_id) is not None:
             raise ValueError(f"message {message_id} has no parts or is being sent already")
-        sending = Sending(message_id, tuple(parts), keep_link, 0 if held else len(parts))
+        sending = Sending(message_id, tuple(parts), 0 if held else len(parts))
         self._queue.append(sending)
-        return sending
 
     def proceed(self, message_id: int, sequence: int, now: float) -> None:
         """Part `sequence` may leave."""
@@ -117,7 +115,7 @@ class Sends:
         if proof and not self.echo_on:
             yield from ask("ATE1", self._ways.quick)
             self.echo_on = True
-        if self._ways.keeps_link == 1 and (sending.keep_link or len(sending.parts) > 1):
+        if self._ways.keeps_link == 1 and len(sending.parts) > 1:
             yield from ask("AT+CMMS=1", self._ways.quick)
         if sending not in self._queue:
             return None  # cancelled meanwhile

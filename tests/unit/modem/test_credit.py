@@ -94,6 +94,20 @@ def test_an_answer_without_a_balance_changes_nothing() -> None:
     assert (box.credit.rp, box.credit.expires, box.mailbox.enough) == (50_000, "2027-03-01", None)
 
 
+def test_an_answer_that_says_nothing_is_told_once_and_its_words_never(caplog: pytest.LogCaptureFixture) -> None:
+    """A wrong code would look like a silent operator for years, or fill the log."""
+    box = till()
+    with caplog.at_level("INFO", "edge.modem"):
+        for length in (40, 40, 0):
+            box.credit.told(BalanceTold(None, None, length))
+        for _ in range(2):
+            box.credit.told(BalanceTold(25_000, None, 40))
+    assert [record.getMessage().partition(";")[0] for record in caplog.records] == [
+        "modem: the operator's answer of 40 characters tells neither balance nor expiry",
+        "modem: the operator tells the balance again",
+    ]
+
+
 @pytest.mark.parametrize(("rp", "enough"), [(LEAST_RP, True), (LEAST_RP - 1, False), (0, False)])
 def test_the_mailbox_learns_whether_a_message_can_be_paid(rp: int, enough: bool) -> None:
     """Sending would go on without credit, or wait although there is some again."""

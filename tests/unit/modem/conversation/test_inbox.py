@@ -9,7 +9,7 @@ import pytest
 from edge.modem.codec.fields import Address
 from edge.modem.concat import Piece
 from edge.modem.conversation.inbox import DELETE_AGAIN_S, FEW, LIST_AGAIN_S, LONGEST_DELETE_AGAIN_S, Inbox
-from edge.modem.conversation.messages import Listed
+from edge.modem.conversation.messages import APART, Listed
 from edge.modem.outcomes import Arrived
 from edge.modem.pdu import Deliver, encode_deliver
 
@@ -193,3 +193,91 @@ def test_indications_beyond_a_few_are_one_listing() -> None:
     assert not box.list_due(1)
     box.told(FEW)
     assert box.list_due(1)
+
+
+def test_a_burst_whose_length_was_not_told_is_read_again() -> None:
+    """One spoilt head in a listing, and what may be cut short would be stored as whole."""
+    burst = [message(index, f"text {index}") for index in range(FEW + 1)]
+    burst[0] = replace(burst[0], length=None)
+    assert listing(inbox(), burst, now=0, trusted=True) == []
+
+
+def test_what_was_announced_but_cannot_be_read_is_listed_again_ever_later() -> None:
+    """A modem that tells of messages that are not there would be asked all the time."""
+    box, pauses = inbox(), list[float]()
+    for _ in range(40):
+        box.list_at = EVERY
+        box.missed(0.0)
+        pauses.append(box.list_at)
+    assert pauses[0] == LIST_AGAIN_S
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == EVERY
+
+
+def test_after_a_calm_listing_a_missed_message_is_looked_for_at_once_again() -> None:
+    """One bad hour, and every later message would wait for a minute."""
+    box = inbox()
+    for _ in range(40):
+        box.missed(0.0)
+    listing(box, [], now=60.0)
+    box.missed(60.0)
+    assert box.list_at == 60.0 + LIST_AGAIN_S
+
+
+def test_what_could_not_be_stored_is_announced_again_soon() -> None:
+    """A message that met a full disk would lie on the SIM for ever, or be asked for without a pause."""
+    box = inbox()
+    listing(box, [message(3)], now=0.0)
+    assert box.next_read() == 3
+    assert box.found(message(3), sure=False, now=0.0) is not None
+    box.release(3, 10.0)
+    assert box.list_at == 10.0 + LIST_AGAIN_S
+    assert listing(box, [message(3)], now=12.0) == []
+    assert text(box.found(message(3), sure=False, now=12.1)) == "INFO"
+
+
+def test_a_word_about_a_place_that_nobody_knows_changes_nothing() -> None:
+    """A shell that is late, after the modem was set up anew, would crash the session or delete what it never stored."""
+    box = inbox()
+    box.commit(9)
+    box.not_deleted(9, 0.0)
+    box.deleted(9, 0.0)
+    box.release(9, 0.0)
+    assert not box.deletes
+
+
+def test_the_same_words_at_the_place_of_a_deleted_message_are_announced() -> None:
+    """A message that a service centre repeats would be deleted without anybody having seen that it came."""
+    box = inbox()
+    settle(box, 3)
+    box.deleted(box.deletes.popleft(), 1.0)
+    assert not box.holds(3)
+    assert box.found(message(3), sure=False, now=2.0) is None
+    assert text(box.found(message(3), sure=False, now=2.1)) == "INFO"
+
+
+def test_a_sim_that_is_full_is_not_listed_after_every_single_deletion() -> None:
+    """Draining fifty messages would cost fifty listings, and a SIM that is not full one more for nothing."""
+    box = inbox()
+    for index in range(10):
+        settle(box, index)
+    listing(box, [message(index) for index in range(10)], now=1.0)
+    box.deleted(box.deletes.popleft(), 5.0)
+    assert box.list_at == 1.0 + EVERY
+    while box.deletes:
+        box.deleted(box.deletes.popleft(), 6.0)
+    listing(box, [], now=6.0)
+    settle(box, 3)
+    box.deleted(box.deletes.popleft(), 7.0)
+    assert box.list_at == 6.0 + EVERY
+
+
+def test_reports_that_lie_apart_do_not_fill_the_sim() -> None:
+    """A storage of status reports would be taken for a full SIM, and listed again after each deletion."""
+    box = inbox()
+    for index in range(APART, APART + 10):
+        settle(box, index)
+    listing(box, [message(index) for index in range(APART, APART + 10)], now=1.0)
+    while box.deletes:
+        box.deleted(box.deletes.popleft(), 5.0)
+    assert box.list_at == 1.0 + EVERY

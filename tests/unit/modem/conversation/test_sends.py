@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from edge.modem.conversation.sends import MOST_GARBLED
 from edge.modem.outcomes import PartTaken, Ready, SendEnded
 from tests.unit.modem.dialogue import ANSWERS, Conversation
 
@@ -165,3 +166,75 @@ def test_an_error_code_that_came_over_a_noisy_line_is_not_final() -> None:
     (ended,) = conversation.take(SendEnded)
     assert isinstance(ended, SendEnded)
     assert (ended.code, ended.permanent) == (28, False)
+
+
+@pytest.mark.parametrize(("parts", "asked"), [(TWO, True), (TWO[:1], False)])
+def test_a_modem_that_keeps_the_link_once_only_is_asked_before_each_part_of_a_long_message(
+    parts: list[tuple[str, int]], asked: bool
+) -> None:
+    """A long message would set up the radio link anew for each part, a short one pay for a command in vain."""
+    answers = ANSWERS | {"AT+CMMS=?": "+CMMS: (0,1)|OK", "AT+CMMS=1": "OK", "AT+CMGS=9": ">"}
+    conversation = Conversation(answers=answers, payloads=["+CMGS: 7|OK"] * len(parts))
+    conversation.commands.clear()
+    conversation.session.send(1, parts, conversation.now)
+    conversation.settle()
+    assert conversation.commands.count("AT+CMMS=1") == (len(parts) if asked else 0)
+    assert len(conversation.take(PartTaken)) == len(parts)
+
+
+def test_the_word_for_one_message_lets_no_other_leave() -> None:
+    """A message whose start no journal knows would be in the network after a crash, and be sent again."""
+    conversation = sending("+CMGS: 7|OK")
+    conversation.session.send(2, TWO[:1], conversation.now, held=True)
+    conversation.session.proceed(2, 1, conversation.now)
+    conversation.settle()
+    assert "00AABB" not in conversation.commands
+
+
+def test_the_word_for_a_part_said_twice_lets_no_other_part_leave() -> None:
+    """A second part that no journal knows would be in the network after a crash."""
+    conversation = sending("+CMGS: 7|OK", "+CMGS: 8|OK")
+    for _ in range(2):
+        conversation.session.proceed(1, 1, conversation.now)
+        conversation.settle()
+    assert conversation.commands[-1] == "AT+CMGS=9"
+    assert "00CCDD" not in conversation.commands
+
+
+def test_a_line_that_spoils_every_payload_is_given_up_at_last() -> None:
+    """One message would keep a modem with a broken cable busy for ever."""
+    conversation = noisy(*[""] * (MOST_GARBLED + 2))
+    for _ in range(MOST_GARBLED + 1):
+        assert conversation.take(SendEnded) == []
+        conversation.session.receive(b"00AACB", conversation.now)
+        assert conversation.session.to_send() == b"\x1b"
+        conversation.say("OK")
+    (ended,) = conversation.take(SendEnded)
+    assert ended == SendEnded(1, False, True, (), "the line spoils every message")
+    assert conversation.commands.count("00AABB") == MOST_GARBLED + 1
+
+
+def test_an_echo_that_was_asked_for_is_no_restart() -> None:
+    """A modem would be set up anew after every message that went over a noisy line."""
+    conversation = noisy("")
+    conversation.wait(12)
+    conversation.session.receive(b"00AABB", conversation.now)
+    conversation.session.to_send()
+    conversation.hear("+CMGS: 7", "OK")
+    conversation.commands.clear()
+    conversation.settle()
+    conversation.hear("AT+CSQ", "+CSQ: 18,99", "OK")
+    conversation.wait(20)
+    assert "ATE0" not in conversation.commands
+
+
+def test_a_modem_that_falls_silent_over_a_noisy_line_is_greeted_anew() -> None:
+    """A modem that hangs would be taken for a disturbed line, and given the same message hundreds of times."""
+    conversation = noisy("")
+    conversation.answers["AT+CMGS=9"] = ""
+    conversation.session.receive(b"00AACB", conversation.now)
+    conversation.say("OK")
+    conversation.commands.clear()
+    conversation.wait(20)
+    assert conversation.commands.count("AT+CMGS=9") <= 3
+    assert "ATE0" in conversation.commands
