@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 import click
 
@@ -101,21 +101,34 @@ def record(file: Path, path: Path, name: str, seconds: float) -> None:
     \b
     Example: kampung-edge modem record /tmp/modem.txt --for 10m
     """
-    if str(file) != "-" and file.exists():
-        end(f"{file} is there already; name another file", exits.FAILED)
     where = run_dir(path)
-    token = _asked(where, {"ask": "modem-record", "modem": name, "seconds": seconds})["token"]
-    text = _recorded(where, {"ask": "modem-record", "modem": name, "token": token}, seconds)
     if str(file) == "-":
-        click.echo(text, nl=False)
+        click.echo(_recorded(where, name, seconds), nl=False)
         return
-    with refusals(), file.open("x", encoding="ascii") as out:
+    with _made(file) as out:
+        text = _recorded(where, name, seconds)
         out.write(text)
     click.echo(f"{file}: {text.count(chr(10))} lines", err=True)
 
 
-def _recorded(where: Path, question: dict[str, Any], seconds: float) -> str:
-    """Wait for the end of a recording, or end it on Ctrl-C, and fetch it page by page."""
+@contextlib.contextmanager
+def _made(file: Path) -> Iterator[TextIO]:
+    """A new `file`, opened before an hour of recording could be lost to its wrong name; gone again without one."""
+    with refusals():
+        if file.exists():
+            end(f"{file} is there already; name another file", exits.FAILED)
+        with file.open("x", encoding="ascii") as out:
+            try:
+                yield out
+            except BaseException:
+                file.unlink(missing_ok=True)
+                raise
+
+
+def _recorded(where: Path, name: str, seconds: float) -> str:
+    """Begin a recording, wait for its end or end it on Ctrl-C, and fetch it page by page."""
+    question: dict[str, Any] = {"ask": "modem-record", "modem": name}
+    question["token"] = _asked(where, question | {"seconds": seconds})["token"]
     until = time.monotonic() + seconds
     try:
         while not (answer := _asked(where, question))["done"]:
