@@ -60,7 +60,7 @@ class Errands:
         self._network: Network | None = None
         self._queries: deque[tuple[int, Command]] = deque()
         self._survey_at = self._assert_at = self._centre_at = self._clock_at = now
-        self._acquainted = False
+        self._acquainted = self._mode_doubted = False
         self._ringing, self._rang_at = False, now - _ONE_CALL_S
         self._ussd_wanted = self._ussd_open = False
         self._ussd_until: float | None = None
@@ -73,6 +73,7 @@ class Errands:
         """The modem was set up: survey at once."""
         self._survey_at, self._assert_at = now, now + ASSERT_S
         self._ussd_until, self._ussd_open, self._acquainted, self._network = None, False, False, None
+        self._mode_doubted = False
 
     def survey_soon(self, now: float, *, changed_mode: bool = False) -> None:
         """Something changed; with `changed_mode` the settings may have as well."""
@@ -126,7 +127,7 @@ class Errands:
         self._now = now
         if self._ringing:
             return self._hang_up()
-        if now >= self._survey_at + OVERDUE_S:
+        if self._mode_doubted or now >= self._survey_at + OVERDUE_S:
             return self.survey()
         return None
 
@@ -171,6 +172,7 @@ class Errands:
             if self._trust.noisy and self._ways.reports and not self._ways.reports_apart:
                 yield from initialise.choose_indications(self._ways, noisy=True)
             yield from initialise.assert_mode(self._ways)
+            self._mode_doubted = False
             # Reports need no AT+CNMA then: a modem that waits for it in vain brings no more (TS 27.005 clause 3.4.4).
             yield from wish(self._ways, "AT+CSMS=0")
         found = yield from network.survey(self._ways, self._centre)
@@ -254,5 +256,6 @@ class Errands:
         answer = yield command
         self._events.append(Queried(token, answer.lines, answer.final))
         self.survey_soon(self._now, changed_mode=True)
+        self._mode_doubted = True  # in text mode AT+CMGS=23 would send to the number 23
         if answer.timed_out:
             raise Silent("a person's command")

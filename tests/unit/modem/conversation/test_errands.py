@@ -131,6 +131,18 @@ def test_a_persons_line_is_answered_and_the_mode_asserted_after_it() -> None:
     assert "AT+CMGF=0" in conversation.commands
 
 
+def test_nothing_is_sent_in_a_mode_that_a_person_left_behind() -> None:
+    """In text mode AT+CMGS=9 would send the PDU to the number 9, and the message be called sent."""
+    conversation = Conversation(answers=ANSWERS | {"AT+CMGS=9": ">"}, payloads=["+CMGS: 1|OK"])
+    conversation.commands.clear()
+    conversation.session.query(7, "AT+CMGF=1", conversation.now)
+    conversation.settle()
+    conversation.session.send(1, [("00AABB", 9)], conversation.now)
+    conversation.session.receive(b"\r\nOK\r\n", conversation.now)
+    conversation.settle()
+    assert conversation.commands.index("AT+CMGF=0") < conversation.commands.index("AT+CMGS=9")
+
+
 def test_a_persons_line_passes_while_the_sim_needs_a_person() -> None:
     """Nobody could look at a modem that is in trouble."""
     conversation = Conversation(answers=ANSWERS | {"AT+CPIN?": "+CME ERROR: 10", "ATI": "a|b|OK"})
