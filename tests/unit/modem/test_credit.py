@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 import pytest
@@ -114,3 +115,36 @@ def test_the_mailbox_learns_whether_a_message_can_be_paid(rp: int, enough: bool)
     box = till()
     box.credit.told(BalanceTold(rp, None, 40))
     assert box.mailbox.enough is enough
+
+
+@pytest.mark.parametrize(
+    ("code", "every_h", "asked_ago_h", "asks"),
+    [
+        ("*888#", 24, None, True),
+        ("*888#", 24, 23.9, False),
+        ("*888#", 24, 24.1, True),
+        ("*888#", 1, 23.9, True),
+        ("*888#", 1, -5, True),  # the clock jumped back
+        ("", 1, None, False),
+    ],
+)
+async def test_the_balance_is_asked_as_often_as_the_key_says(
+    code: str, every_h: float, asked_ago_h: float | None, asks: bool
+) -> None:
+    """A question that costs money would be asked at every start, or a SIM run empty unseen."""
+    mailbox, asked = Purse(), list[float]()
+    if asked_ago_h is not None:
+        mailbox.memory["balance_asked"] = str(NOW - 3_600 * asked_ago_h)
+
+    def ask() -> bool:
+        asked.append(NOW)
+        return True
+
+    settings = Modem(device="/dev/modem", balance_ussd=code, balance_every_h=every_h)
+    credit = Credit(settings, mailbox, Clock(), Health(lambda: NOW), ask=ask, keep=mailbox.memory.__setitem__)
+    task = asyncio.create_task(credit.run())
+    for _ in range(20):  # as far as it comes before it must wait for time to pass
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    assert bool(asked) is asks

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from edge import config
@@ -53,3 +54,16 @@ def test_requests_of_a_number_are_limited(filed: int, head: bool, allowed: bool)
 def test_replies_are_limited(code: str, counts: Counts, why: str, allowed: bool) -> None:
     """A flood of forged numbers could silence the office, or a citizen get no answer."""
     assert limits.may_reply(code, counts, SETTINGS, why=why) is allowed
+
+
+def test_the_limits_are_the_offices_own() -> None:
+    """An office could not allow its citizens more, or less, than another one."""
+    settings = msgspec.structs.replace(
+        SETTINGS, messages_per_hour=2, messages_per_day=4, requests_per_day=1, sends_per_day=10
+    )
+    assert limits.may_speak(Counts(messages_hour=1, messages_day=3), settings, head=False)
+    assert not limits.may_speak(Counts(messages_hour=2), settings, head=False)
+    assert not limits.may_speak(Counts(messages_day=4), settings, head=False)
+    assert limits.may_file(Counts(), settings, head=False)
+    assert not limits.may_file(Counts(requests_day=1), settings, head=False)
+    assert not limits.may_cost(Counts(stranger=True, to_strangers=5), settings)

@@ -48,3 +48,17 @@ def test_the_budget_of_a_sim(hour: int, day: int, fits: bool) -> None:
 def test_a_gap_follows_every_message(now: float, last: float | None, wait: float) -> None:
     """The first message would wait, or the next would not."""
     assert pacing.gap(now, last, SETTINGS).total_seconds() == wait
+
+
+def test_each_kind_is_tried_as_long_as_its_key_says() -> None:
+    """An office could not have its notifications wait longer than its replies."""
+    settings = msgspec.structs.replace(SETTINGS, expire_reply_h=1, expire_notification_h=0.5, expire_digest_h=2)
+    assert pacing.lives_s(settings) == {"reply": 3_600, "notification": 1_800, "digest": 7_200}
+    assert pacing.lives_s(SETTINGS) == {"reply": 86_400, "notification": 259_200, "digest": 86_400}
+
+
+def test_the_budget_and_the_gap_are_the_offices_own() -> None:
+    """A SIM with another contract could not be used as the contract allows."""
+    settings = msgspec.structs.replace(SETTINGS, sends_per_hour=5, sends_per_day=7, send_gap_s=30)
+    assert [pacing.within_budget(*sent, settings) for sent in ((4, 6), (5, 6), (4, 7))] == [True, False, False]
+    assert pacing.gap(100.0, 90.0, settings).total_seconds() == 20
