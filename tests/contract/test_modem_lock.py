@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pty
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -102,6 +103,15 @@ async def test_a_dead_lock_keeps_nobody_out(places: Places, content: bytes) -> N
     """After a crash the modem would stay locked until somebody drives there."""
     written(places, content)
     port = await opened(places)
+    port.close()
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/dev/zero")])
+async def test_what_is_no_lock_file_keeps_nobody_out(places: Places, make: Callable[[Path], None]) -> None:
+    """Any user of the box could stop the modem for good with a pipe in /var/lock."""
+    make(places.locks / "LCK..ttyUSB0")
+    async with asyncio.timeout(5):
+        port = await opened(places)
     port.close()
 
 

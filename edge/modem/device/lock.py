@@ -43,9 +43,9 @@ def locked_by(device: str, places: Places) -> Holder | None:
     file = lock_file(device, places)
     if file is None:
         return None
-    try:
-        with file.open("rb") as opened:
-            pid = _number(opened.read(_MOST_BYTES))
+    try:  # anybody may put anything into this folder: a pipe or a link must neither stop nor mislead us
+        with os.fdopen(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as opened:
+            pid = _number(opened.read(_MOST_BYTES) or b"")
             owner = os.fstat(opened.fileno()).st_uid
     except OSError:  # there is none, or it is nobody's business to read it
         return None
