@@ -123,7 +123,9 @@ def test_a_deletion_waits_until_the_same_message_is_seen_again() -> None:
     """A message of another SIM would be deleted unread."""
     box = inbox()
     settle(box, 3)
+    listing(box, [message(3)], now=0.5)
     box.start_over(1.0)
+    assert box.list_due(1.0)
     assert not box.deletes
     listing(box, [message(3, "of another SIM")], now=1.0)
     assert not box.deletes

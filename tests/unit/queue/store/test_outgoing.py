@@ -195,6 +195,7 @@ def test_a_late_word_about_a_settled_message_changes_nothing(conn: sqlite3.Conne
     assert not outgoing.doubtful(conn, row, "late", settle_at=NOW, now=NOW)
     assert not outgoing.sent(conn, row, now=NOW)
     assert state(conn, row) == "sent"
+    assert outgoing.parts.states(conn, row) == {"taken"}
 
 
 def test_the_budget_counts_the_parts_of_one_modem_in_the_last_hour_and_day(
