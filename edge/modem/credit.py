@@ -45,7 +45,7 @@ class Credit:
         self._settings, self._mailbox, self._clock, self._health = settings, mailbox, clock, health
         self._ask, self._keep = ask, keep
         self._wanted, self._answered = asyncio.Event(), asyncio.Event()
-        self._asked = 0.0
+        self._asked = self._put_at = 0.0
         self._due = False
         self._legible = True
         self.answers = 0
@@ -54,7 +54,7 @@ class Credit:
 
     def want(self) -> None:
         """Ask soon: the network refuses messages. Not at every refusal, since a question may cost money too."""
-        if self._clock.wall() - self._asked >= ASK_SOON_S:
+        if self._clock.wall() - self._put_at >= ASK_SOON_S:
             self._wanted.set()
 
     def able(self) -> None:
@@ -97,14 +97,14 @@ class Credit:
         self._judge()
         if not self._settings.balance_ussd:
             return
-        self._asked = float(await self._mailbox.recall(_ASKED) or 0)
+        self._asked = self._put_at = float(await self._mailbox.recall(_ASKED) or 0)
         while True:
             await self._until_due()
             self._due = True
             while not self._ask():
                 await self._pause(QUIET_AGAIN_S)
             self._due = False
-            self._asked = self._clock.wall()
+            self._asked = self._put_at = self._clock.wall()
             self._keep(_ASKED, str(self._asked))
             if not await self._answer():
                 self._asked -= self._every_s - ASK_AGAIN_S

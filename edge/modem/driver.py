@@ -227,9 +227,9 @@ class Driver:
         """The mailbox said what may leave: whatever is held back is shown."""
         wall_of = self._clock.wall() - self._clock.monotonic()
         paused = None if choice.paused_until is None else round(choice.paused_until + wall_of)
-        if choice.held == "credit" and self._status.held != "credit":
-            self.credit.want()
         held = choice.held == "credit"
+        if held:
+            self.credit.want()
         self._show("modem-no-credit", held, "the network refuses messages; one is tried now and then")
         self._show("sms-paused", paused is not None, "sending failed repeatedly")
         if (choice.held, paused) != (self._status.held, self._status.paused_until):

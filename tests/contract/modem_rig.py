@@ -18,7 +18,7 @@ from edge.events import Event
 from edge.health import Health
 from edge.modem.driver import Driver
 from edge.modem.errors import Fault
-from edge.modem.mailbox import Choice, Ended, NotStored, Outgoing, Part, Report, Started, Step, Taken
+from edge.modem.mailbox import Choice, Ended, Held, NotStored, Outgoing, Part, Report, Started, Step, Taken
 from edge.simulator.gsm import GsmModem
 
 CITIZEN = "+6281234567001"
@@ -40,6 +40,7 @@ class MemoryMailbox:
     memory: dict[str, str] = field(default_factory=dict)
     taken: dict[int, list[int]] = field(default_factory=dict)
     woken: asyncio.Event = field(default_factory=asyncio.Event)
+    held: Held = ""
 
     def __post_init__(self) -> None:
         self.open.set()
@@ -65,7 +66,7 @@ class MemoryMailbox:
 
     async def choose(self) -> Choice:
         self.woken.clear()
-        return Choice(self.outbox[0]) if self.outbox else Choice()
+        return Choice(self.outbox[0]) if self.outbox else Choice(held=self.held)
 
     async def wait(self, seconds: float | None) -> None:
         try:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.modem.credit import ASK_SOON_S
 from edge.simulator.gsm import GsmModem
 from tests.contract.modem_rig import CITIZEN, running, until
 
@@ -84,6 +85,22 @@ async def test_an_answer_that_says_nothing_is_not_zero(link: Path) -> None:
         await until(lambda: modem.ussd.asked != [])
         await until(lambda: bench.driver.credit.answers == 1)
         assert bench.driver.status.balance_rp == 9_000
+
+
+async def test_the_balance_is_asked_while_credit_is_in_doubt_also_if_it_was_asked_just_before(link: Path) -> None:
+    """Refused minutes after the daily question, nobody would learn for a day whether it is the credit at all."""
+    modem = GsmModem(link)
+    just_now = {"balance_asked": str(time.time() - ASK_SOON_S + 2)}
+    async with running(modem, link, balance_ussd="*888#", memory=just_now) as bench:
+        await bench.ready()
+        bench.mailbox.held = "credit"
+
+        def asked_in_time() -> bool:
+            bench.mailbox.woken.set()
+            return modem.ussd.asked != []
+
+        await until(asked_in_time)
+        assert "modem-no-credit" in bench.raised()
 
 
 async def test_the_networks_clock_is_a_hint(link: Path, caplog: pytest.LogCaptureFixture) -> None:
