@@ -16,6 +16,7 @@ from edge.modem.at import Answer
 PIN_ATTEMPTS = 3
 _WEAK = 5  # of 31, -103 dBm: below it 2G loses messages
 _NO_SIGNAL = 99
+_POINTER = re.compile("[:;] kampung-edge modem doctor tells more")  # ends a conclusion elsewhere; here the doctor itself speaks
 _REGISTERED, _DENIED, _SEARCHING = frozenset({1, 5}), 3, 2
 
 
@@ -138,7 +139,8 @@ def credit(rp: int | None, expires: str | None, low_rp: int) -> Finding:
 def of_daemon(row: Mapping[str, Any], *, low_rp: int) -> tuple[Finding, ...]:
     """What the running daemon knows of its modem (its answer to `kampung-edge modem --json`), step by step."""
     state = row.get("state", "missing")
-    reason = str(row.get("reason") or row.get("conclusion") or "")
+    concluded = _POINTER.sub("", str(row.get("conclusion") or ""))
+    reason = str(row.get("reason") or concluded)
     if state == "missing":
         return (Finding("device", False, reason or "the modem is away", ""),)
     found = [Finding("device", True, f"the daemon has {row.get('device') or 'the device'} open")]
@@ -152,10 +154,10 @@ def of_daemon(row: Mapping[str, Any], *, low_rp: int) -> tuple[Finding, ...]:
     names = " ".join(str(row.get(key) or "") for key in ("manufacturer", "model", "firmware")).split()
     found.append(Finding("modem", True, f"the modem answers ({' '.join(names) or 'it does not say what it is'})"))
     if state == "sim":
-        return (*found, Finding("sim", False, str(row.get("conclusion") or "the SIM needs a person"), ""))
+        return (*found, Finding("sim", False, concluded or "the SIM needs a person", ""))
     found += [Finding("sim", True, "the SIM is ready"), *_radio_of(row), *_money_of(row, low_rp)]
     if not row.get("able", True):
-        found.append(Finding("sending", False, str(row.get("conclusion") or "the modem does not send"), ""))
+        found.append(Finding("sending", False, concluded or "the modem does not send", ""))
     return tuple(found)
 
 

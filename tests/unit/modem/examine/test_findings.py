@@ -7,6 +7,9 @@ import pytest
 from edge.modem.at import Answer, Command
 from edge.modem.examine import findings
 from edge.modem.examine.findings import Finding, of_daemon, verdict
+from edge.modem.status import ModemStatus
+from edge.queue.store.mail import Figures
+from edge.sms.standing import Standing
 
 
 def answer(line: str, prefix: str, final: str = "OK") -> Answer:
@@ -180,6 +183,15 @@ def test_what_the_daemon_knows_is_told_step_by_step(changes: dict[str, Any], ste
     wrong = [finding for finding in told if finding.ok is False]
     assert [finding.step for finding in wrong] == [step]
     assert sentence in verdict(told)
+
+
+def test_the_doctor_does_not_point_to_itself() -> None:
+    """Whoever asks the doctor would be sent to the doctor."""
+    concluded = Standing(
+        name="modem", status=ModemStatus(state="sim"), figures=Figures(), hour_limit=60, day_limit=300
+    ).conclusion(now=0)
+    told = of_daemon(WELL | {"state": "sim", "conclusion": concluded}, low_rp=10_000)
+    assert verdict(told) == "The SIM needs a person; SMS wait. Look at the card and its PIN."
 
 
 def test_a_modem_that_the_daemon_finds_well_is_well() -> None:
