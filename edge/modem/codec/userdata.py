@@ -49,7 +49,9 @@ def read_user_data(
     length = reader.octet("user data length")
     wanted = (length * 7 + 7) // 8 if alphabet == "gsm7" else length
     octets = reader.rest() if last else reader.take(wanted, "user data")
-    if len(octets) != wanted or wanted > most:
+    if wanted > most:
+        raise PduError(f"{wanted} octets of user data, more than {most}")
+    if len(octets) != wanted:
         raise PduError(f"{len(octets)} octets of user data where its length says {wanted}")
     header, size = _read_header(octets) if has_header else (_Header(), 0)
     text = _text(octets, length, alphabet, header, size)

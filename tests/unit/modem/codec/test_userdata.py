@@ -70,8 +70,8 @@ def test_headers(hexadecimal: str, alphabet: Alphabet, wanted: UserData) -> None
         ("0503000141" + "41", "8bit", "of 1 octets"),
         ("01" + "03", "8bit", "cut off in its header"),
         ("04" + "05000342"[:8], "gsm7", "cut off in its header"),
-        ("A1" + "00" * 141, "gsm7", "length says 141"),
-        ("8D" + "00" * 141, "8bit", "length says 141"),
+        ("A1" + "00" * 141, "gsm7", "141 octets of user data, more than 140"),
+        ("8D" + "00" * 141, "8bit", "141 octets of user data, more than 140"),
         ("01FF", "gsm7", "cut off in its header"),
     ],
 )
