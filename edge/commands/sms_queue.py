@@ -231,7 +231,12 @@ def _progress(said: Said) -> str:
 
 def _ended(said: Said) -> str:
     state = click.style(said["state"], fg=_COLOURS.get(said["state"]))
-    return f"{said['id']}: {state}" + (f": {said['why']}" if said["why"] else "")
+    return f"{said['id']}: {state}" + (f": {why}" if (why := _why(said)) else "")
+
+
+def _why(row: Said) -> str:
+    """The last error of what is not sent: an earlier one, since overcome, would look like a doubt."""
+    return "" if row["state"] == "sent" else str(row["why"])
 
 
 def _code(state: str) -> int:
@@ -258,7 +263,7 @@ def _when(moment: float | None) -> str:
 
 def _outgoing(row: Said) -> str:
     state = click.style(f"{row['state']:9}", fg=_COLOURS.get(row["state"]))
-    more = [f"try {row['attempts']}" if row["attempts"] > 1 else "", _delivered(row["delivered"]), row["why"]]
+    more = [f"try {row['attempts']}" if row["attempts"] > 1 else "", _delivered(row["delivered"]), _why(row)]
     facts = f"{row['id']:6}  {_when(row['created_at'])}  {row['kind']:12} {state} {row['to']:15}"
     return f"{facts}  {'; '.join(part for part in more if part)}".rstrip()
 
@@ -284,7 +289,7 @@ def _shown(said: Said) -> list[str]:
         ("tries", f"{said['attempts']}, the last {_when(said['sending_at'])}" if said["attempts"] else "none"),
         ("doubts", said["uncertain"] and f"{said['uncertain']} ambiguous"),
         ("ended", said["settled_at"] and _when(said["settled_at"])),
-        ("error", said["why"]),
+        ("earlier" if said["state"] == "sent" else "error", said["why"]),
         ("report", _delivered(said["delivered"])),
     )
     return [

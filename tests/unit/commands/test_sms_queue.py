@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import click
 import pytest
 
-from edge.commands.sms_queue import Moment
+from edge.commands.sms_queue import Moment, _ended
 
 
 def read(text: str) -> float:
@@ -42,3 +42,9 @@ def test_what_is_no_moment_to_come_is_refused(text: str) -> None:
     """An SMS would wait for ever, or leave at once."""
     with pytest.raises(click.UsageError):
         read(text)
+
+
+def test_what_was_sent_in_the_end_is_told_without_its_earlier_error() -> None:
+    """`sent: no answer after the message was given` would be read as a doubt, and the SMS be sent again."""
+    assert _ended({"id": 9, "state": "sent", "why": "no answer"}) == "9: \x1b[32msent\x1b[0m"
+    assert _ended({"id": 9, "state": "failed", "why": "no answer"}).endswith(": no answer")
