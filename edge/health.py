@@ -192,12 +192,13 @@ _DECLARED = (
         "error",
         "Kartu SIM diblokir operator",
         "Hubungi Dishubkominfo agar kartu SIM diurus ke operator.",
-        "the operator refuses the SIM's messages (registration denied, or +CMS ERROR 8 or 10): sending waits",
+        "the operator refuses the SIM's messages (registration denied, +CMS ERROR 8 or 10, or refusals with credit "
+        "left): sending waits",
     ),
     Condition(
         "modem-credit",
         "warning",
-        "Pulsa modem SMS hampir habis",
+        "Pulsa atau masa aktif kartu SIM hampir habis",
         "Isi pulsa kartu SIM modem.",
         "the balance is below modem.balance_low_rp, or the SIM expires within 30 days",
     ),
