@@ -61,8 +61,10 @@ async def noise(it: Office) -> None:
         await asyncio.sleep(0.05)
     assert it.received(), "nothing was received through the noise"
     it.modem.become("whole")
-    await it.end(within_s=60)
-    assert it.received().keys() == set(it.given)
+    await until(it.idle, 60)
+    # A read command that the noise turned into a deletion takes one with it: a line without check sum cannot tell.
+    assert len(it.given) - 1 <= len(it.received()) <= len(it.given)
+    assert set(it.received()) <= set(it.given)
     assert set(it.received().values()) == {1}
     assert it.taken().keys() == set(it.promised)
     twins = sum(it.taken().values()) - len(it.promised)

@@ -53,8 +53,11 @@ class Office:
 
     def settled(self) -> bool:
         """Whether everything has come to its end."""
-        idle = not (self.modem.stored or self.modem.waiting or unsettled(self.box.database))
-        return idle and self.received().total() >= len(self.given)
+        return self.idle() and self.received().total() >= len(self.given)
+
+    def idle(self) -> bool:
+        """Whether nothing waits on the SIM, in the network or in the store."""
+        return not (self.modem.stored or self.modem.waiting or unsettled(self.box.database))
 
     async def ready(self) -> None:
         """Wait for the modem's first survey."""

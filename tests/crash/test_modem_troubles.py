@@ -160,7 +160,7 @@ async def deletes_fail(it: Office, seconds: float) -> None:
     assert it.received() == Counter(it.given)
     it.modem.faults.delete_fails = 0
     await it.works("sesudah hapus")
-    await it.whole()
+    await it.whole(within_s=20 + 3 * seconds)  # what could not be deleted for long is tried again after as long
 
 
 async def deletes_that_fail_for_a_while(tmp_path: Path) -> None:
