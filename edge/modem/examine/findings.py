@@ -16,7 +16,7 @@ from edge.modem.at import Answer
 PIN_ATTEMPTS = 3
 _WEAK = 5  # of 31, -103 dBm: below it 2G loses messages
 _NO_SIGNAL = 99
-_POINTER = re.compile("[:;] kampung-edge modem doctor tells more")  # ends a conclusion elsewhere; here the doctor itself speaks
+_POINTER = re.compile("[:;] kampung-edge modem doctor tells more")  # needless where the doctor itself speaks
 _REGISTERED, _DENIED, _SEARCHING = frozenset({1, 5}), 3, 2
 
 
