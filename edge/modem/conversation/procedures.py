@@ -59,11 +59,14 @@ class SimFault(Exception):
 
 
 class Pin:
-    """The SIM's PIN, given to a SIM once: after an attempt that did not succeed it is `spent` for this process."""
+    """The SIM's PIN, given to a SIM once: after an attempt that did not succeed it is `spent` for this process.
+
+    `refused` is what the SIM said; without it nobody knows whether the attempt reached the SIM at all.
+    """
 
     def __init__(self, code: str) -> None:
         self.code = code
-        self.spent = False
+        self.spent = self.refused = False
 
 
 @dataclass(slots=True)
@@ -71,7 +74,8 @@ class Ways:
     """How this modem is talked to: what was configured, what it turned out to be able to, what it never answers.
 
     `timeout` (seconds) is for what may take long, `quick` for a cheap question. `keeps_link` is the best value that
-    AT+CMMS takes, 0 for none. `reports_apart`: status reports lie in the storage "SR". `capacity` 0 is unknown.
+    AT+CMMS takes, 0 for none. `echo`: it was told to send back what it hears. `reports_apart`: status reports lie in
+    the storage "SR". `capacity` 0 is unknown.
     """
 
     timeout: float = 10.0
@@ -82,6 +86,7 @@ class Ways:
     indications: str = "2,1,0,1,0"
     reports_apart: bool = False
     keeps_link: int = 0
+    echo: bool = False
     avoid: set[str] = field(default_factory=set)
 
     @property

@@ -19,6 +19,7 @@ def unlock(pin: Pin, ways: Ways, *, noisy: bool = False) -> Procedure[None]:
     A `noisy` line could spoil the PIN, and three spoilt ones lock the SIM for good: it is not given there.
     """
     if (yield from state(ways)) == "READY":
+        pin.spent = pin.refused = False
         return
     yield from _check_attempts(pin, ways)
     if noisy:
@@ -26,8 +27,10 @@ def unlock(pin: Pin, ways: Ways, *, noisy: bool = False) -> Procedure[None]:
     pin.spent = True
     answer = yield from ask(f'AT+CPIN="{pin.code}"', ways.timeout)
     if not answer.ok:
+        pin.refused = True
         raise SimFault("the SIM refused the PIN of credential sim-pin; it is not tried again")
     if (yield from state(ways)) != "READY":
+        pin.refused = True
         raise SimFault("the SIM still asks for a PIN")
     pin.spent = False
 
@@ -60,14 +63,20 @@ def _fault(code: int | None, told: str) -> SimFault | None:
 
 
 def _check_attempts(pin: Pin, ways: Ways) -> Procedure[None]:
-    """A process started anew does not know that the PIN was refused before; the SIM does (+CPINR, clause 8.65)."""
+    """A process started anew does not know that the PIN was refused before; the SIM does (+CPINR, clause 8.65).
+
+    Nor does anybody know it of an attempt that the cable or the power cut short: a SIM that still has all attempts left
+    has refused none.
+    """
     if not pin.code:
         raise SimFault("the SIM asks for a PIN and credential sim-pin is missing")
     if not re.fullmatch("[0-9]{4,8}", pin.code):
         raise SimFault("credential sim-pin is not 4 to 8 digits")
-    if pin.spent:
+    if pin.refused:
         raise SimFault("the PIN of credential sim-pin was refused; it is not tried again")
     answer = yield from ask('AT+CPINR="SIM PIN"', ways.timeout, "+CPINR:")
     left = re.search(r",(\d+)", answer.fields())
     if left and int(left[1]) < _ATTEMPTS_BY_SPEC:
         raise SimFault(f"only {left[1]} PIN attempts are left: correct credential sim-pin, unlock the SIM in a phone")
+    if pin.spent and not left:
+        raise SimFault("nobody knows whether the SIM took the PIN of credential sim-pin; it is not tried again")

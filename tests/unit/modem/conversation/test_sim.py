@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 import pytest
 
 from edge.modem.conversation import sim
-from edge.modem.conversation.procedures import Pin, SimFault, Ways
+from edge.modem.conversation.procedures import Pin, Silent, SimFault, Ways
 from tests.unit.modem.playing import constantly, play
 
 
@@ -51,3 +52,37 @@ def test_no_pin_over_a_disturbed_line() -> None:
     with pytest.raises(SimFault, match="too disturbed"):
         play(sim.unlock(Pin("1234"), Ways(), noisy=True), answers)
     assert not any("1234" in command for command in commands)
+
+
+def unlocking(pin: Pin, answers: dict[str, str]) -> int:
+    """How often the PIN is given while the SIM is unlocked once, whatever comes of it."""
+    given: list[str] = []
+
+    def answer(line: str) -> str:
+        given.append(line)
+        return answers[line]
+
+    with contextlib.suppress(SimFault, Silent):
+        play(sim.unlock(pin, Ways()), answer)
+    return sum("1234" in line for line in given)
+
+
+def test_a_pin_whose_answer_was_lost_is_no_refused_one() -> None:
+    """Unplugged in that second, the modem would never come back, with a wrong reason, until somebody restarts us."""
+    asks, left = {"AT+CPIN?": "+CPIN: SIM PIN|OK"}, {'AT+CPINR="SIM PIN"': "+CPINR: SIM PIN,3,10|OK"}
+    lost, taken = {'AT+CPIN="1234"': ""}, {"AT+CPIN?": "+CPIN: READY|OK"}
+    pin = Pin("1234")
+    assert unlocking(pin, asks | left | lost) == 1
+    assert unlocking(pin, asks | left | lost) == 1
+    assert unlocking(pin, asks | {'AT+CPINR="SIM PIN"': "+CPINR: SIM PIN,2,10|OK"}) == 0
+    assert unlocking(pin, asks | {'AT+CPINR="SIM PIN"': "ERROR"}) == 0
+    assert unlocking(pin, taken) == 0
+    assert unlocking(pin, asks | {'AT+CPINR="SIM PIN"': "ERROR"} | lost) == 1
+
+
+def test_a_refused_pin_is_not_given_again_whatever_the_sim_says_of_attempts() -> None:
+    """A modem that counts wrongly would lock the SIM."""
+    asks, left = {"AT+CPIN?": "+CPIN: SIM PIN|OK"}, {'AT+CPINR="SIM PIN"': "+CPINR: SIM PIN,3,10|OK"}
+    pin = Pin("1234")
+    assert unlocking(pin, asks | left | {'AT+CPIN="1234"': "+CME ERROR: 16"}) == 1
+    assert unlocking(pin, asks | left) == 0
