@@ -238,7 +238,7 @@ class Session:
 
     def _forgot_its_settings(self) -> bool:
         """A modem that was told not to echo and echoes has restarted without a word; one that just does so has not."""
-        if self._echoes is None or self._sends.echo_on or self._now < self._set_up_at + _SETTLED_S:
+        if self._echoes is None or self._ways.echo or self._now < self._set_up_at + _SETTLED_S:
             return False
         return self._performer.channel.echoes > self._echoes
 
@@ -307,6 +307,7 @@ class Session:
     def _initialise(self) -> Procedure[None]:
         trust = self._performer.trust
         rung, self._reset = self._reset, ""
+        self._ways.echo = False
         self._inbox.start_over(self._now)
         self._performer.greeting = True
         yield from greet(max(self._patience, _NOISY_PATIENCE_S) if trust.noisy else self._patience)
@@ -317,7 +318,7 @@ class Session:
         yield from initialise.assert_mode(self._ways)
         self._echoes = echoes if self._performer.channel.echoes == echoes else None
         self._set_up_at = self._now
-        self._ready, self._sends.echo_on, self._sim_attempts = True, False, 0
+        self._ready, self._sim_attempts = True, 0
         self._inbox.start_over(self._now)
         self._errands.begin(self._now)
         self._events.append(Ready())

@@ -155,7 +155,7 @@ def _numbers(group: str) -> set[int]:
 
 def assert_mode(ways: Ways) -> Procedure[None]:
     """The settings that a modem loses when it resets itself; asserted again from time to time."""
-    yield from ask("ATE0", ways.quick)
+    yield from ask("ATE1" if ways.echo else "ATE0", ways.quick)
     yield from ask("AT+CMEE=1", ways.timeout)
     yield from must("AT+CMGF=0", ways.timeout)
     answer = yield from ask(f"AT+CNMI={ways.indications}", ways.timeout)

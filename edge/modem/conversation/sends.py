@@ -61,7 +61,6 @@ class Sends:
         self._queue: deque[Sending] = deque()
         self._given: Sending | None = None
         self._echoless = 0
-        self.echo_on = False
 
     # --- the queue
 
@@ -112,9 +111,9 @@ class Sends:
     def give(self, sending: Sending) -> Procedure[int | None]:
         """Give the next part of `sending` to the network; the number of the +CMS error, if there was one."""
         proof = self._performer.trust.noisy and self._echoless < _ECHOLESS
-        if proof and not self.echo_on:
+        if proof and not self._ways.echo:
             yield from ask("ATE1", self._ways.quick)
-            self.echo_on = True
+            self._ways.echo = True
         if self._ways.keeps_link == 1 and len(sending.parts) > 1:
             yield from ask("AT+CMMS=1", self._ways.quick)
         if sending not in self._queue:
@@ -125,7 +124,9 @@ class Sends:
             pdu, length, self._ways.timeout, self._timeout, held=not sending.may_leave, proof=proof
         )
         self._given = None
-        if proof and part.withheld and sending.may_leave:
+        if proof and (part.sent or part.given):
+            self._echoless = 0
+        elif proof and part.withheld and sending.may_leave:
             self._note_echo(differed=self._performer.channel.rubbish != rubbish)
         spoilt = proof and not part.sent and not part.given
         sending.silences = sending.silences + 1 if part.silent else 0
@@ -140,7 +141,7 @@ class Sends:
     def _note_echo(self, *, differed: bool) -> None:
         """A modem that never echoes a payload must do without that proof."""
         self._echoless = 0 if differed else self._echoless + 1
-        self.echo_on = self.echo_on and differed
+        self._ways.echo = self._ways.echo and differed
 
     def _note_spoilt(self, sending: Sending) -> None:
         """Nothing left, and the modem may have heard anything: try again."""
