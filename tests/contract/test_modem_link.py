@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from edge.clock import SystemClock
@@ -64,3 +65,27 @@ async def test_an_absent_device_is_refused(tmp_path: Path) -> None:
     """A missing device would be an unexplained OSError."""
     with pytest.raises(PortUnavailable, match="does not exist"):
         await opened(tmp_path / "absent", [])
+
+
+async def test_the_lists_and_the_patience_are_the_configured_ones(tmp_path: Path) -> None:
+    """A modem that hangs would be noticed late although the operator asked for soon."""
+    modem, events = GsmModem(tmp_path / "modem"), list[Event]()
+    await modem.start()
+    asked = msgspec.structs.replace(settings(tmp_path / "modem"), list_every_s=1.0, command_timeout_s=1.0)
+    link = await Link.open(asked, Pin(""), SystemClock(), lambda _link, event: events.append(event))
+    await until(lambda: any(isinstance(event, Surveyed) for event in events))
+    modem.faults.silent = True
+    assert await asyncio.wait_for(asyncio.shield(link.ended), 8)  # 1 s to the list, 1 s to its end, 3 s of greeting
+    link.close()
+    await modem.stop()
+
+
+async def test_the_service_centre_is_the_configured_one(tmp_path: Path) -> None:
+    """Messages would go by a centre that the SIM was sold with and that is gone."""
+    modem, events = GsmModem(tmp_path / "modem"), list[Event]()
+    await modem.start()
+    asked = msgspec.structs.replace(settings(tmp_path / "modem"), smsc="+628110000999")
+    link = await Link.open(asked, Pin(""), SystemClock(), lambda _link, event: events.append(event))
+    await until(lambda: any(isinstance(event, Surveyed) and event.network.smsc == "+628110000999" for event in events))
+    link.close()
+    await modem.stop()

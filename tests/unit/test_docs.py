@@ -130,6 +130,12 @@ def test_every_decision_is_listed() -> None:
         assert all(f"**{part}" in page.read_text() for part in ("Status:", "Context.", "Decision.", "Consequences."))
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "edge" / "modem").rglob("[a-z]*.py")), ids=lambda path: path.stem)
+def test_every_module_of_the_modem_has_its_place(path: Path) -> None:
+    """Whoever looks for a behaviour of the modem would not know where it lives."""
+    assert re.search(rf"[|,] {path.stem}[ ,]", (ROOT / "docs" / "architecture.md").read_text())
+
+
 @pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
 def test_every_page_is_reached_from_the_readme(page: Path) -> None:
     """A page that nothing leads to is not read by those it is written for."""

@@ -342,3 +342,29 @@ def test_a_sim_taken_out_is_noticed() -> None:
     conversation.answers["AT+CPIN?"] = "+CME ERROR: 10"
     conversation.say("+CPIN: NOT READY")
     assert conversation.take(SimFaulted) == [SimFaulted("SIM not inserted")]
+
+
+def test_nothing_is_sent_before_the_network_was_looked_at() -> None:
+    """A message would be given to a modem that has only just restarted and knows no network, and be refused."""
+    conversation = Conversation(answers=ANSWERS | {"AT+CMGS=9": ">"}, payloads=["+CMGS: 7|OK"])
+    conversation.commands.clear()
+    conversation.hear("RDY")
+    conversation.session.send(1, [("00AABB", 9)], conversation.now)
+    conversation.wait(20)
+    assert len(conversation.take(SendEnded)) == 1
+    assert conversation.commands.index("AT+CREG?") < conversation.commands.index("AT+CMGS=9")
+
+
+def test_a_sim_that_only_a_person_can_cure_resets_no_modem() -> None:
+    """A modem without a card would be restarted all day long."""
+    conversation = Conversation(answers=ANSWERS | {"AT+CPIN?": "+CME ERROR: 10"})
+    conversation.wait(300)
+    assert len(conversation.take(SimFaulted)) > 4
+    assert conversation.take(Lost) == []
+
+
+def test_a_draft_brought_directly_is_no_message() -> None:
+    """What somebody stored on the SIM would be answered like a citizen's request."""
+    conversation = Conversation()
+    conversation.say("+CMT: ,15", "0011000B918126543210F700000000")
+    assert conversation.take(Arrived) == []
