@@ -28,7 +28,7 @@ _CENTRE = re.compile(r"(?:AT)?\+CSCA[:=]", re.IGNORECASE)
 _NAMED = re.compile(r"\+(?:CLIP|CCWA|CRING|CPBR|CPBF|CMGL|CMGR|CMT|CDS|CNUM):")
 _STATUS = re.compile(r"REC (?:UN)?READ|STO (?:UN)?SENT|ALL")
 _TEXT_MODE = re.compile(r"\+(?:CMGL|CMGR|CMT|CDS):.*\".*\".*\"")
-_HEADER = re.compile(r"[+^*%$#_][A-Z]|OK$|ERROR$|AT")
+_HEADER = re.compile(r"[+^*%$#_][A-Z][A-Z0-9]+(?:[:=?]|$)|\+CM[ES] ERROR|OK$|ERROR$|AT(?:[+^*%$#&]|[EIQVZ]?\d*$)")
 _USSD = re.compile(r"(\+CUSD: ?\d,\"|AT\+CUSD=\d,\"?)([^\"]*)(.*)", re.DOTALL)
 _HEX_DIGITS = frozenset("0123456789ABCDEFabcdef")
 _UCS2_DCS = 0x48

@@ -176,3 +176,12 @@ def test_a_ussd_answer_that_never_ends_uncovers_no_message() -> None:
 def test_a_pin_is_hidden_however_it_is_written(line: str) -> None:
     """The echo of a disturbed line would show the SIM's PIN."""
     assert "4711" not in Mask(KEY).line(line)
+
+
+@pytest.mark.parametrize("text", ["ATAS NAMA BUDI", "#SKTM SITI AMINAH, binti Budi", "*KTP budi", "#SKTM SITI: Budi"])
+def test_words_that_begin_like_a_command_are_words(text: str) -> None:
+    """In text mode such a message would be recorded as it is."""
+    mask = Mask(KEY)
+    mask.line('+CMGR: "REC READ","+6281234567890",,"26/11/22,10:00:00+28"')
+    assert mask.line(text) != text
+    assert mask.line("OK") == "OK"
