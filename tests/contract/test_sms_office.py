@@ -28,6 +28,10 @@ async def able(office: Office) -> bool:
     return bool((await told(office, "modem")).get("modems", [{}])[0].get("able"))
 
 
+async def missing(office: Office) -> bool:
+    return not await able(office)
+
+
 async def scraped(office: Office) -> dict[str, float]:
     """The metrics of the modem."""
     _, text = await office.ask("GET", "/metrics")
@@ -61,13 +65,15 @@ async def test_an_office_sends_by_hand_and_sees_its_modem(tmp_path: Path) -> Non
             (3, "taken"),
         ]
 
-        later = await told(office, "sms", "send", NUMBER, "besok", "--not-before", "2h")
-        assert later["id"] == 2
         metrics = await scraped(office)
         assert metrics['modem_ready{modem="modem"}'] == 1
-        assert metrics['sms_waiting{kind="reply",modem="modem"}'] == 1
         assert metrics['sms_sent_total{kind="reply",modem="modem",result="sent"}'] == 1
         assert metrics['sms_sent_age_seconds{modem="modem"}'] < 60
+
+        await office.tell("gsm", "unplug")
+        await until(lambda: missing(office), what="the modem is missed")
+        assert (await told(office, "sms", "send", NUMBER, "besok"))["id"] == 2
+        assert (await scraped(office))['sms_waiting{kind="reply",modem="modem"}'] == 1
         assert (await call(office, "sms", "discard", "2", "--yes")).returncode == 0
         (modem,) = (await told(office, "modem"))["modems"]
         assert (modem["queue"]["pending"], modem["budget"]["hour"]) == (0, 3)
