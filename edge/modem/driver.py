@@ -27,16 +27,14 @@ from edge.modem.credit import Credit
 from edge.modem.device.usb import Places
 from edge.modem.keeper import Keeper
 from edge.modem.link import Link
-from edge.modem.mailbox import Choice, Mailbox, NotStored, Outgoing, Part
+from edge.modem.mailbox import Choice, Mailbox, NotStored
 from edge.modem.outcomes import Event, Network
-from edge.modem.receiving import MOST_WAITING, Receiving
+from edge.modem.receiving import Receiving
 from edge.modem.sending import Sending
 from edge.modem.status import ModemStatus, State
 
 if TYPE_CHECKING:
     from edge.modem.examine.inspection import Inspection
-
-__all__ = ["MOST_WAITING", "Driver", "Mailbox", "ModemStatus", "NotStored", "Outgoing", "Part"]
 
 log = logging.getLogger("edge.modem")
 

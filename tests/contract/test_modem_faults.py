@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.modem.driver import MOST_WAITING
 from edge.modem.port import Port, PortUnavailable
+from edge.modem.receiving import MOST_WAITING
 from edge.simulator.gsm import GsmModem
 from tests.contract.modem_rig import CITIZEN, Bench, running, until
 
