@@ -368,3 +368,11 @@ def test_a_draft_brought_directly_is_no_message() -> None:
     conversation = Conversation()
     conversation.say("+CMT: ,15", "0011000B918126543210F700000000")
     assert conversation.take(Arrived) == []
+
+
+def test_a_sim_that_does_not_become_ready_gets_its_modem_reset() -> None:
+    """A modem that lost its card after a jolt would wait for a person for ever."""
+    conversation = Conversation(answers=ANSWERS | {"AT+CPIN?": "+CME ERROR: 14"})
+    conversation.wait(300)
+    assert len(conversation.take(SimFaulted)) == 4
+    assert len(conversation.take(Lost)) == 1
