@@ -17,6 +17,7 @@ PIN_ATTEMPTS = 3
 _WEAK = 5  # of 31, -103 dBm: below it 2G loses messages
 _NO_SIGNAL = 99
 _POINTER = re.compile("[:;] kampung-edge modem doctor tells more")  # needless where the doctor itself speaks
+_REFUSES = "the network refuses this SIM"
 _REGISTERED, _DENIED, _SEARCHING = frozenset({1, 5}), 3, 2
 
 
@@ -32,7 +33,9 @@ class Finding:
 
 def verdict(findings: Sequence[Finding]) -> str:
     """The one sentence at the end: the first thing that is wrong, and what helps."""
-    wrong = next((finding for finding in findings if finding.ok is False), None)
+    # A network that refuses the SIM is heard, whatever the modem says of the signal: no antenna would help.
+    refused = any(_REFUSES in finding.sentence for finding in findings)
+    wrong = next((found for found in findings if found.ok is False and not (refused and found.step == "signal")), None)
     if wrong is not None:
         return f"{wrong.sentence}: {wrong.remedy}" if wrong.remedy else wrong.sentence
     open_ = [finding.step for finding in findings if finding.ok is None]
@@ -95,7 +98,7 @@ def network(answers: Iterable[Answer], operator: Answer) -> Finding:
         return Finding("network", True, f"the SIM is registered{by}")
     if _DENIED in states:
         remedy = "ask the operator: the SIM may be blocked or expired, or not registered to a person"
-        return Finding("network", False, f"the network refuses this SIM{by}", remedy)
+        return Finding("network", False, f"{_REFUSES}{by}", remedy)
     if _SEARCHING in states:
         return Finding("network", False, "the modem searches a network and finds none yet", "look at the antenna")
     remedy = "wait a minute, then look at the SIM and the antenna"
@@ -172,7 +175,7 @@ def _radio_of(row: Mapping[str, Any]) -> Iterable[Finding]:
     if row.get("registered"):
         yield Finding("network", True, f"the SIM is registered{by}")
     elif row.get("state") == "denied":
-        yield Finding("network", False, f"the network refuses this SIM{by}", "ask the operator")
+        yield Finding("network", False, f"{_REFUSES}{by}", "ask the operator")
     else:
         yield Finding("network", False, "the modem finds no network", "look at the antenna")
     if row.get("smsc"):

@@ -185,6 +185,15 @@ def test_what_the_daemon_knows_is_told_step_by_step(changes: dict[str, Any], ste
     assert sentence in verdict(told)
 
 
+def test_a_refused_sim_is_not_called_a_missing_signal() -> None:
+    """An office would carry its antenna about while the operator has blocked the SIM."""
+    found = [
+        Finding("signal", False, "the modem hears no network"),
+        *of_daemon(WELL | {"state": "denied", "registered": False}, low_rp=0),
+    ]
+    assert verdict(found).startswith("the network refuses this SIM")
+
+
 def test_the_doctor_does_not_point_to_itself() -> None:
     """Whoever asks the doctor would be sent to the doctor."""
     concluded = Standing(
