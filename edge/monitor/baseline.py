@@ -50,6 +50,11 @@ class Baseline:
             baseline._usual[name] = usual
         return baseline
 
+    @property
+    def known(self) -> bool:
+        """Has anything been learned?"""
+        return bool(self._usual)
+
     def dump(self) -> dict[str, Any]:
         """All of it, as JSON can carry it."""
         return {

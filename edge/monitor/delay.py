@@ -13,6 +13,7 @@ from edge.monitor.baseline import EVERY_S, MOST_RISE, Baseline
 from edge.monitor.track import Track
 
 SPAN_S = 3.0
+FIRST_S = 3.0  # the first round trips are taken as usual so soon: before that no delay can be told
 LONG_SPAN_S = 8.0  # where nobody answered for longer
 
 
@@ -33,7 +34,12 @@ class Delay:
         """Forget what was measured; what is usual stays."""
         self.rise_ms: float | None = None
         self._late_s = 0.0
-        self._learn_at = now + EVERY_S
+        self._learn_at = now + self.settled_s
+
+    @property
+    def settled_s(self) -> float:
+        """How long the uplink must have been well before its round trips are learned."""
+        return EVERY_S if self._baseline.known else FIRST_S
 
     @property
     def held(self) -> bool:
@@ -66,12 +72,12 @@ class Delay:
         """Every few seconds: take what is usual now, if all is `well`, and look up what is usual at this hour."""
         if now < self._learn_at:
             return
-        self._learn_at = now + EVERY_S
         for track in tracks:
             rtt = track.rtt_ms(now - EVERY_S) if well and not self._late_s else None
             if rtt is not None:
                 self._baseline.learn(track.name, rtt, hour_of_week)
             track.usual_ms = self._baseline.usual(track.name, hour_of_week, MOST_RISE * self._degraded_ms)
+        self._learn_at = now + (EVERY_S if self._baseline.known else 1.0)
 
 
 def _smoothed_rise(track: Track) -> float:

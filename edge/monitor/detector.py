@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from edge import config
 from edge.monitor import resolvers
-from edge.monitor.baseline import EVERY_S, Baseline
+from edge.monitor.baseline import Baseline
 from edge.monitor.cusum import FAULT, LossEvidence
 from edge.monitor.delay import Delay
 from edge.monitor.evidence import sentences
@@ -223,7 +223,7 @@ class Detector:
             track.turn()
         self._collect(weight)
         self._check_captive(now)
-        well = self._judge.level == "up" and now - self.verdict.since >= EVERY_S and not self._load.busy
+        well = self._judge.level == "up" and now - self.verdict.since >= self._delay.settled_s and not self._load.busy
         self._delay.learn(self._tracks, hour_of_week, well=well, now=now)
 
     def _check_captive(self, now: float) -> None:

@@ -141,8 +141,7 @@ async def test_an_opening_that_nobody_waits_for_leaves_nothing_open(line: tuple[
             os.close(file)
         return True
 
-    await until(lambda: _open_files(device) == 0)
-    assert free()
+    await until(lambda: _open_files(device) == 0 and free())
 
 
 def _open_files(device: str) -> int:

@@ -59,13 +59,16 @@ def test_it_learns_only_while_all_is_well() -> None:
         track.took(9.5, 30.0, 1.0)
     delay.learn(all_, 9, well=False, now=10.0)
     assert baseline.dump() == {"sources": {}}
-    delay.learn(all_, 9, well=True, now=15.0)
-    assert baseline.dump() == {"sources": {}}, "only every ten seconds"
-    for track in all_:
-        track.took(19.5, 30.0, 1.0)
-    delay.learn(all_, 9, well=True, now=20.0)
-    assert set(baseline.dump()["sources"]) == {"0", "1"}
+    delay.learn(all_, 9, well=True, now=11.0)
+    learned = baseline.dump()
+    assert set(learned["sources"]) == {"0", "1"}, "what is usual at all is learned at the first good second"
     assert all_[0].usual_ms == 30.0
+    for track in all_:
+        track.took(15.0, 40.0, 1.0)
+    delay.learn(all_, 9, well=True, now=16.0)
+    assert baseline.dump() == learned, "and then every ten seconds"
+    delay.learn(all_, 9, well=True, now=21.0)
+    assert baseline.dump() != learned
 
 
 def test_unknown_without_a_baseline() -> None:

@@ -189,6 +189,14 @@ def test_a_slow_line_is_delayed_and_a_busy_afternoon_is_not() -> None:
     assert said == "up"
 
 
+def test_a_line_that_slows_soon_after_the_first_start_is_delayed() -> None:
+    """For the first twenty seconds no delay would be told, and then the slow line would be the usual one."""
+    line = healthy(Line(), 6.0)
+    line.meets = later(500)
+    ((after, said),) = line.run(30)
+    assert (said, after <= 8) == ("degraded delayed", True)
+
+
 def test_one_slow_host_does_not_delay_the_line() -> None:
     """A busy server would look like a busy line."""
     line = healthy(Line())
