@@ -8,6 +8,7 @@ import json
 import shutil
 import sqlite3
 import sys
+from abc import ABC, abstractmethod
 from pathlib import Path
 from subprocess import PIPE
 from typing import IO, Protocol
@@ -223,7 +224,7 @@ class Edge(_Program):
         return ran / 1e9
 
 
-class _Spooling(_Program):
+class _Spooling(_Program, ABC):
     """A daemon whose users put files into one directory and take files from another."""
 
     template, outbox, inbox = "", "", ""
@@ -249,8 +250,9 @@ class _Spooling(_Program):
             draft.write_text(content)
             draft.rename(self.home / self.outbox / name)
 
+    @abstractmethod
     def file(self, text: str, number: int) -> tuple[str, str]:
-        raise NotImplementedError
+        """The name and content of the file that queues `text`."""
 
     def stored(self) -> int:
         return sum(1 for _ in (self.home / self.inbox).iterdir())
