@@ -15,7 +15,7 @@ from edge.clock import Clock
 from edge.config import Upstream
 from edge.health import Health
 from edge.queue import retry
-from edge.queue.sink import Retry, Unauthorised
+from edge.queue.sink import Replaced, Retry, Unauthorised
 
 T = TypeVar("T")
 _JITTER = random.SystemRandom()
@@ -56,7 +56,7 @@ class Contact:
         self._health.raise_("upstream-unreachable", outcome.detail, subject=direction)
         return self.delay(self._failures[direction], outcome)
 
-    def refused(self, outcome: Unauthorised) -> None:
+    def refused(self, outcome: Unauthorised | Replaced) -> None:
         """The key was refused: both directions pause, then one careful try at a time."""
         self._paused_until = self._clock.monotonic() + self._settings.retry_most_s * (0.5 + _JITTER.random() / 2)
         self._health.raise_("upstream-unauthorised", outcome.detail)

@@ -13,7 +13,7 @@ from edge.events import Announce, StatusReceived
 from edge.queue import lifecycle
 from edge.queue.contact import Contact
 from edge.queue.request import Request
-from edge.queue.sink import Change, Changes, Retry, Sink, Unauthorised
+from edge.queue.sink import Change, Changes, Replaced, Retry, Sink, Unauthorised
 from edge.queue.store import audit, changes
 from edge.queue.store.database import Store, StoreFull
 from edge.queue.store.requests import Requests
@@ -63,7 +63,7 @@ class Receiver:
                 quick = self._clock.monotonic() - started < _QUICK_S
                 if quick and not applied and not at_once:
                     await self._contact.rest(_EMPTY_REST_S)
-            elif isinstance(answer, Unauthorised):
+            elif isinstance(answer, Unauthorised | Replaced):
                 self._contact.refused(answer)
             elif isinstance(answer, Retry):
                 await self._contact.rest(self._contact.failed("down", answer))

@@ -14,7 +14,7 @@ from edge.events import Announce, Forwarded
 from edge.health import Health
 from edge.queue import lifecycle
 from edge.queue.contact import Contact
-from edge.queue.sink import Dead, Delivered, Outcome, Parcel, Retry, Sink, Unauthorised
+from edge.queue.sink import Dead, Delivered, HandedOver, Outcome, Parcel, Refusal, Replaced, Retry, Sink, Unauthorised
 from edge.queue.store import audit, changes, outbox
 from edge.queue.store.database import Store, StoreFull
 from edge.queue.store.requests import Requests
@@ -24,6 +24,7 @@ log = logging.getLogger("edge.queue.sender")
 _AT_ONCE = 8
 _REST_MOST_S = 60.0
 _FULL_REST_S = 10.0
+_CONFIRM_S = 3_600.0
 _HURRIED = Retry("the way to the portal changed")
 
 
@@ -96,8 +97,9 @@ class Sender:
         return outbox.claim(conn, self._requests.seal, limit=limit, now=now, most_wait_s=most)
 
     async def _send(self, row: outbox.Row) -> None:
-        parcel = Parcel(row.event, row.request, row.kind, row.seq, row.created_at, row.payload)
-        outcome = await self._contact.unless_hurried(self._sink.deliver(parcel)) or _HURRIED
+        parcel = Parcel(row.event, row.request, row.kind, row.lane, row.seq, row.created_at, row.payload)
+        outcomes = await self._contact.unless_hurried(self._sink.deliver([parcel]))
+        outcome = outcomes[0] if outcomes else _HURRIED
         step.passed("outbox.sent")
         recovered = self._judge(outcome)
         await self._store.write(lambda conn: self._record(conn, row, outcome, recovered), draining=True)
@@ -107,7 +109,7 @@ class Sender:
 
     def _judge(self, outcome: Outcome) -> bool:
         """Tell the contact; True when the portal has recovered."""
-        if isinstance(outcome, Unauthorised):
+        if isinstance(outcome, Unauthorised | Replaced):
             self._contact.refused(outcome)
         elif isinstance(outcome, Retry):
             if outcome is not _HURRIED:
@@ -124,14 +126,16 @@ class Sender:
         elif isinstance(outcome, Dead):
             outbox.settle(conn, row, "dead", now=now, error=outcome.detail)
             audit.record(conn, "dead-letter", row.request, f"{row.kind}: {outcome.detail}", now=now)
+        elif isinstance(outcome, HandedOver):
+            outbox.hand_over(conn, row, until=now + _CONFIRM_S)
         else:
             outbox.postpone(conn, row, not_before=now + self._wait(row, outcome), error=outcome.detail)
         if recovered:
             outbox.hurry(conn)
         step.passed("outbox.before_commit")
 
-    def _wait(self, row: outbox.Row, outcome: Retry | Unauthorised) -> float:
-        if isinstance(outcome, Unauthorised) or outcome is _HURRIED:
+    def _wait(self, row: outbox.Row, outcome: Refusal) -> float:
+        if not isinstance(outcome, Retry) or outcome is _HURRIED:
             return 0.0
         return self._contact.delay(row.attempts, outcome)
 
@@ -144,8 +148,7 @@ class Sender:
             self._requests.move(conn, identifier, "forwarded", by="forwarder", now=now)
 
     async def _measure(self) -> None:
-        now = self._clock.wall()
-        self.backlog = await self._store.read(lambda conn: outbox.backlog(conn, now=now))
+        self.backlog = await self._store.read(lambda conn: outbox.backlog(conn))
         if not self._contact.failing("up") and not self.backlog.failing:
             self._contact.well("up")
         if self.backlog.dead:

@@ -7,12 +7,13 @@ choice of `upstream.sink`; its module is imported when it is used.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
 
 from edge.config import Upstream
+from edge.queue.lane import Lane
 
 _DETAIL_MOST = 200
 _DIGITS = re.compile(r"\d[\d .\-]{2,}\d")
@@ -25,17 +26,57 @@ class Parcel:
     event: str
     request: str
     kind: str
+    lane: Lane
     seq: int
     created_at: float
     content: bytes
+    epoch: int = 0
 
     def __repr__(self) -> str:
         return f"Parcel({self.kind} {self.event})"
 
 
 @dataclass(frozen=True, slots=True)
+class Blob:
+    """A scan to be carried: `read(start, length)` gives its plain bytes; `sent` is how many the upstream confirmed."""
+
+    sha256: str
+    size: int
+    media_type: str
+    sent: int
+    read: Callable[[int, int], Awaitable[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """What an upstream answered to a heartbeat: the epoch it gives to this installation, 0 where it has none."""
+
+    epoch: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A certificate of the connection: whose ("own", "portal") and until when it is valid (Unix seconds)."""
+
+    whose: str
+    not_after: float
+
+
+@dataclass(frozen=True, slots=True)
 class Delivered:
-    """The upstream has it, by this try or an earlier one."""
+    """The upstream has it, by this try or an earlier one; of a blob all its bytes, and their hash is right."""
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    """A broker has it and the far end will confirm it by a change event (`Changes.confirmed`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Partly:
+    """So many bytes of a blob are at the upstream; go on from there."""
+
+    sent: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +88,14 @@ class Dead:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Not now: `detail` says why, `after_s` what the peer asked for (seconds)."""
+    """Not now: `detail` says why, `after_s` what the peer asked for (seconds).
+
+    `own`: the peer answers others, so it is this parcel that it cannot take (a poison one, should it go on).
+    """
 
     detail: str
     after_s: float | None = None
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +105,15 @@ class Unauthorised:
     detail: str
 
 
-Outcome = Delivered | Dead | Retry | Unauthorised
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """Another installation speaks for this village now: nothing goes until a person acts."""
+
+    detail: str
+
+
+Refusal = Retry | Unauthorised | Replaced
+Outcome = Delivered | HandedOver | Dead | Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,25 +132,47 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """A page of changes and the cursor after it; `unreadable` counts events that were no change of ours."""
+    """A page of changes and the cursor after it; `unreadable` counts events that were no change of ours.
+
+    `confirmed` are the events of ours that the far end says it has; `done` is called once the page is durable.
+    """
 
     changes: tuple[Change, ...]
     cursor: str
     unreadable: int = 0
+    confirmed: tuple[str, ...] = ()
+    done: Callable[[], Awaitable[None]] | None = None
 
 
 class Sink(Protocol):
     """One upstream. No method raises for what a peer or the network does; only a bug raises."""
 
-    async def deliver(self, parcel: Parcel) -> Outcome:
-        """Hand one parcel over; doing it twice has one effect."""
+    @property
+    def batch_most(self) -> int:
+        """How many parcels one call of `deliver` takes."""
         ...
 
-    async def changes(self, cursor: str, *, at_once: bool = False) -> Changes | Retry | Unauthorised:
+    async def deliver(self, parcels: Sequence[Parcel]) -> Sequence[Outcome]:
+        """Hand parcels over; one outcome each, in their order. Doing it twice has one effect."""
+        ...
+
+    async def carry(self, blob: Blob) -> Delivered | Partly | Dead | Refusal:
+        """Carry the next piece of a blob; asked again until it is delivered, and it goes on where it was."""
+        ...
+
+    async def beat(self, state: bytes) -> Beat | Refusal:
+        """Tell that the box lives: `state` is JSON, the village in a few hundred bytes, without personal data."""
+        ...
+
+    async def changes(self, cursor: str, *, at_once: bool = False) -> Changes | Refusal:
         """Wait for changes after `cursor` ("" from the beginning); an empty page when none came in time.
 
         `at_once` does not wait for one: it tells soon whether the upstream is well again.
         """
+        ...
+
+    def certificates(self) -> tuple[Certificate, ...]:
+        """The certificates of the last connection, as far as they are known."""
         ...
 
     async def refresh(self) -> None:

@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from edge.config import Upstream
+from edge.queue.lane import Lane
 from edge.queue.sink import Change, Changes, Dead, Delivered, Outcome, Parcel, Retry, Unauthorised
 from edge.queue.sinks.https import HttpsSink
 from edge.simulator import portal_tls
 
 CONTENT = b'{"id":"r","applicant":{"nik":"3510152306089909","name":"SITI AMINAH"},"purpose":"x"}'
-REQUEST = Parcel("e1", "r", "request", 1, 0.0, CONTENT)
-EVENT = Parcel("e1", "r", "cancel_requested", 2, 0.0, b"{}")
+REQUEST = Parcel("e1", "r", "request", Lane.REQUEST, 1, 0.0, CONTENT)
+EVENT = Parcel("e1", "r", "cancel_requested", Lane.EVENT, 2, 0.0, b"{}")
 JSON = "Content-Type: application/json\r\n"
 HTML = "Content-Type: text/html\r\n"
 NOT_AGREED = "the portal's answer to an event is not what was agreed"
@@ -99,7 +100,7 @@ async def answering(directory: Path, *answers: bytes) -> AsyncIterator[HttpsSink
 async def test_deliver(tmp_path: Path, answer: bytes, wanted: Outcome | None) -> None:
     """An answer is taken for another one: a loss, an endless retry, a crash, or a villager's data in a log."""
     async with answering(tmp_path, answer) as sink:
-        outcome = await sink.deliver(REQUEST)
+        outcome = (await sink.deliver([REQUEST]))[0]
     if wanted is None:
         assert isinstance(outcome, Retry)
         assert outcome.detail.startswith("no connection to the portal (")
@@ -129,7 +130,7 @@ async def test_deliver(tmp_path: Path, answer: bytes, wanted: Outcome | None) ->
 async def test_deliver_event(tmp_path: Path, answer: bytes, wanted: Outcome) -> None:
     """An order is taken for delivered when it was not, or the other way round."""
     async with answering(tmp_path, answer) as sink:
-        assert await sink.deliver(EVENT) == wanted
+        assert (await sink.deliver([EVENT]))[0] == wanted
 
 
 CHANGE = b'{"id":"c1","subject":"r","data":{"state":"completed","version":3,"why":"w"},"more":1}'
@@ -187,13 +188,13 @@ async def test_a_compressed_answer_is_bounded_too(tmp_path: Path) -> None:
 
     bomb = gzip.compress(b"\0" * 50_000_000)
     async with answering(tmp_path, http("200 OK", f"{JSON}Content-Encoding: gzip\r\n", bomb)) as sink:
-        assert isinstance(await sink.deliver(REQUEST), Retry)
+        assert isinstance((await sink.deliver([REQUEST]))[0], Retry)
 
 
 async def test_missing_ca_file_is_a_clear_detail(tmp_path: Path) -> None:
     """A missing certificate file stops the whole box instead of the way to the portal alone."""
     settings = Upstream(url="https://127.0.0.1:9", ca_file=str(tmp_path / "none.pem"))
     sink = HttpsSink(settings, code="3510052001", key="k")
-    outcome = await sink.deliver(REQUEST)
+    outcome = (await sink.deliver([REQUEST]))[0]
     assert outcome == Retry(f"ca_file {tmp_path / 'none.pem'} cannot be used (FileNotFoundError)")
     await sink.close()

@@ -204,9 +204,9 @@ def test_a_refused_request_can_be_cancelled_here(conn: sqlite3.Connection) -> No
     request = REQUESTS.add(conn, new(), now=1.0)
     (row,) = claim(conn)
     outbox.settle(conn, row, "dead", now=2.0, error="422")
-    assert outbox.backlog(conn, now=3.0).dead == 1
+    assert outbox.backlog(conn).dead == 1
     assert REQUESTS.cancel(conn, request.id, by="sms", now=3.0) == "cancelled"
-    assert outbox.backlog(conn, now=3.0) == outbox.Backlog(0, None, 0, None, False)
+    assert outbox.backlog(conn) == outbox.Backlog(0, None, 0, None, False)
     with pytest.raises(IllegalTransition, match="a request that is cancelled cannot be cancelled"):
         REQUESTS.cancel(conn, request.id, by="sms", now=4.0)
 
@@ -215,12 +215,12 @@ def test_backlog_counts(conn: sqlite3.Connection) -> None:
     """The page and the metrics show a wrong queue."""
     for number in range(1, 4):
         REQUESTS.add(conn, new(number), now=float(number))
-    assert outbox.backlog(conn, now=10.0) == outbox.Backlog(3, 1.0, 0, None, False)
+    assert outbox.backlog(conn) == outbox.Backlog(3, 1.0, 0, None, False)
     (row,) = claim(conn, limit=1)
     outbox.postpone(conn, row, not_before=200.0, error="later")
-    assert outbox.backlog(conn, now=10.0) == outbox.Backlog(3, 1.0, 0, 200.0, True)
+    assert outbox.backlog(conn) == outbox.Backlog(3, 1.0, 0, 200.0, True)
     assert outbox.hurry(conn) == 1
-    assert outbox.backlog(conn, now=10.0).next_try is None
+    assert outbox.backlog(conn).next_try is None
 
 
 def test_open_rows_are_found_by_an_index(conn: sqlite3.Connection) -> None:

@@ -22,12 +22,17 @@ from msgspec import Meta
 from edge.config import Upstream
 from edge.queue import retry
 from edge.queue.sink import (
+    Beat,
+    Blob,
+    Certificate,
     Change,
     Changes,
     Dead,
     Delivered,
     Outcome,
     Parcel,
+    Partly,
+    Refusal,
     Retry,
     Unauthorised,
     scrub,
@@ -36,6 +41,7 @@ from edge.queue.sink import (
 log = logging.getLogger("edge.queue.https")
 
 _PAGE = 50
+_PIECE = 65_536
 _BODY_MOST = 1 << 20
 _SNAPSHOT_MOST = 8 << 20
 _PROBLEM_MOST = 16 << 10
@@ -70,6 +76,10 @@ class _Filed(msgspec.Struct):
     id: str
 
 
+class _Received(msgspec.Struct):
+    received: Annotated[int, Meta(ge=0)]
+
+
 class _Result(msgspec.Struct):
     id: str
     status: str
@@ -96,8 +106,16 @@ class HttpsSink:
         self._key = key
         self._session: aiohttp.ClientSession | None = None
 
-    async def deliver(self, parcel: Parcel) -> Outcome:
-        """PUT a request, or POST an event about one (RFC 9110 sections 9.3.4 and 13.1.2)."""
+    @property
+    def batch_most(self) -> int:
+        """As many events as the contract allows in one call."""
+        return _PAGE
+
+    async def deliver(self, parcels: Sequence[Parcel]) -> Sequence[Outcome]:
+        """PUT requests, POST events about them (RFC 9110 sections 9.3.4 and 13.1.2)."""
+        return [await self._deliver(parcel) for parcel in parcels]
+
+    async def _deliver(self, parcel: Parcel) -> Outcome:
         if parcel.kind != "request":
             return await self._post_event(parcel)
         content = {**msgspec.json.decode(parcel.content), "village": self._code}
@@ -110,7 +128,7 @@ class HttpsSink:
             return Retry("the portal's answer leaves our request out")
         return _refusal(answer, parcel)
 
-    async def changes(self, cursor: str, *, at_once: bool = False) -> Changes | Retry | Unauthorised:
+    async def changes(self, cursor: str, *, at_once: bool = False) -> Changes | Refusal:
         """Long-poll for a page of changes; a cursor too old (410) is answered by the whole snapshot."""
         wait = "0" if at_once else str(self._settings.wait_s)
         query = {"after": cursor, "wait": wait, "limit": str(_PAGE)}
@@ -124,6 +142,36 @@ class HttpsSink:
             return _page(answer.body)
         refusal = _refusal(answer)
         return Retry(refusal.detail) if isinstance(refusal, Dead) else refusal
+
+    async def carry(self, blob: Blob) -> Delivered | Partly | Dead | Refusal:
+        """PUT the next range of a blob (RFC 9110 section 14.4); the answer says how many bytes are held."""
+        body = await blob.read(blob.sent, min(_PIECE, blob.size - blob.sent))
+        last = blob.sent + len(body) - 1
+        headers = {
+            "Content-Type": "application/octet-stream",
+            "Content-Range": f"bytes {blob.sent}-{last}/{blob.size}",
+        }
+        answer = await self._ask("PUT", f"/v1/blobs/{blob.sha256}", body=body, headers=headers, most=_PROBLEM_MOST)
+        if isinstance(answer, _Answer) and answer.status in (200, 201, 202) and answer.content_type in _JSON:
+            if answer.status != 202:
+                return Delivered()
+            try:
+                return Partly(min(blob.size, msgspec.json.decode(answer.body, type=_Received).received))
+            except _UNREADABLE:
+                return Retry("the portal's answer to a range is not what was agreed")
+        return _refusal(answer)
+
+    async def beat(self, state: bytes) -> Beat | Refusal:
+        """POST the heartbeat."""
+        answer = await self._ask("POST", f"{self._village}/heartbeat", body=state, most=_PROBLEM_MOST)
+        if isinstance(answer, _Answer) and answer.status == 204:
+            return Beat()
+        refusal = _refusal(answer)
+        return Retry(refusal.detail) if isinstance(refusal, Dead) else refusal
+
+    def certificates(self) -> tuple[Certificate, ...]:
+        """None is known yet."""
+        return ()
 
     async def refresh(self) -> None:
         """Drop every pooled connection; the next call opens a new one by whatever route holds then."""
@@ -174,6 +222,7 @@ class HttpsSink:
         *,
         most: int,
         json: object = None,
+        body: bytes | None = None,
         params: dict[str, str] | None = None,
         headers: dict[str, str] | None = None,
     ) -> _Answer | Retry:
@@ -185,16 +234,16 @@ class HttpsSink:
             async with session.request(
                 method,
                 self._settings.url + path,
-                data=None if json is None else msgspec.json.encode(json),
+                data=body if json is None else msgspec.json.encode(json),
                 params=params,
                 headers={"Content-Type": "application/json", **(headers or {})},
                 timeout=self._timeout(float((params or {}).get("wait", 0))),
                 allow_redirects=False,
             ) as response:
-                body = await _bounded(response, most)
-                if body is None:
+                content = await _bounded(response, most)
+                if content is None:
                     return Retry(f"the portal's answer is larger than {most} bytes")
-                return _Answer(response.status, response.content_type, response.headers.get("Retry-After"), body)
+                return _Answer(response.status, response.content_type, response.headers.get("Retry-After"), content)
         except TimeoutError:
             return Retry("the portal did not answer in time")
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -269,7 +318,7 @@ def _page(body: bytes) -> Changes | Retry:
     return Changes(tuple(changes), page.cursor, unreadable)
 
 
-def _refusal(answer: _Answer | Retry, parcel: Parcel | None = None) -> Dead | Retry | Unauthorised:
+def _refusal(answer: _Answer | Retry, parcel: Parcel | None = None) -> Dead | Refusal:
     """What an answer that is no success means."""
     if isinstance(answer, Retry):
         return answer

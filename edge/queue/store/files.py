@@ -20,6 +20,8 @@ import sqlite3
 import sys
 from pathlib import Path
 
+from edge.queue.store import rowsum
+
 log = logging.getLogger("edge.queue.store")
 
 MIGRATIONS = Path(__file__).with_name("migrations")
@@ -55,6 +57,7 @@ def connect(path: Path) -> sqlite3.Connection:
     """A connection with the store's pragmas: WAL, synchronous=FULL, foreign keys; transactions are explicit."""
     connection = sqlite3.connect(path, isolation_level=None)
     connection.row_factory = sqlite3.Row
+    rowsum.register(connection)
     pragmas = (
         f"busy_timeout = {_BUSY_MS}",
         "journal_mode = WAL",

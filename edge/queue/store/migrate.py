@@ -38,12 +38,17 @@ def migrate(path: Path, folder: Path = files.MIGRATIONS) -> list[str]:
 
 def _apply(database: Database, path: Path, file: Path) -> str:
     connection = database.conn
+    # A table is built anew under its old name: until the last statement of the file references may point nowhere.
+    connection.execute("PRAGMA foreign_keys = OFF")
     connection.execute("BEGIN EXCLUSIVE")
+    dangling = _dangling(connection)
     try:
         for statement in statements(file.read_text(encoding="utf-8")):
             connection.execute(statement)
         database.table("migration").create({"name": str, "applied_at": str}, pk="name", if_not_exists=True)
         connection.execute("INSERT INTO migration VALUES (?, datetime('now'))", (file.stem,))
+        if _dangling(connection) > dangling:
+            raise ValueError("rows refer to others that are not there")
         connection.execute("COMMIT")
     except Exception as error:
         connection.execute("ROLLBACK")
@@ -51,6 +56,11 @@ def _apply(database: Database, path: Path, file: Path) -> str:
             f"migration {file.stem} failed on {path} ({error}): the file is as it was; keep a copy and report this"
         ) from error
     return file.stem
+
+
+def _dangling(connection: sqlite3.Connection) -> int:
+    """Rows that refer to nothing: damage may have left some, a migration must not add any."""
+    return len(connection.execute("PRAGMA foreign_key_check").fetchall())
 
 
 def statements(script: str) -> list[str]:

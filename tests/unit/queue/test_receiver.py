@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from edge.config import Upstream
 from edge.health import Health
 from edge.queue.contact import Contact
 from edge.queue.receiver import Receiver
-from edge.queue.sink import Change, Changes, Outcome, Parcel
+from edge.queue.sink import Beat, Blob, Certificate, Change, Changes, Delivered, Outcome, Parcel
 from edge.queue.store.database import Store
 from edge.queue.store.requests import Requests
 from edge.queue.store.seal import Seal
@@ -46,8 +47,26 @@ class SaysNothingNew:
         self.asked += 1
         return Changes(self.page, cursor + "x")
 
-    async def deliver(self, parcel: Parcel) -> Outcome:
-        raise AssertionError(f"nothing goes up here: {parcel!r}")
+    @property
+    def batch_most(self) -> int:
+        """One."""
+        return 1
+
+    async def deliver(self, parcels: Sequence[Parcel]) -> Sequence[Outcome]:
+        """Never called."""
+        raise AssertionError(f"nothing goes up here: {parcels!r}")
+
+    async def carry(self, blob: Blob) -> Delivered:
+        """Never called."""
+        raise AssertionError(f"nothing goes up here: {blob!r}")
+
+    async def beat(self, state: bytes) -> Beat:
+        """Never called."""
+        raise AssertionError(f"nothing goes up here: {state!r}")
+
+    def certificates(self) -> tuple[Certificate, ...]:
+        """None."""
+        return ()
 
     async def refresh(self) -> None:
         """Nothing to refresh."""

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.config import Upstream
+from edge.queue.lane import Lane
 from edge.queue.sink import KINDS, Change, Parcel, Retry, scrub
 
 
@@ -38,7 +39,7 @@ def test_scrubbed_text_is_short_and_of_one_line(text: str) -> None:
 
 def test_what_travels_names_nobody_in_a_log_line() -> None:
     """A traceback or a log line shows a villager's data."""
-    assert repr(Parcel("e", "r", "request", 1, 0.0, b"SITI")) == "Parcel(request e)"
+    assert repr(Parcel("e", "r", "request", Lane.REQUEST, 1, 0.0, b"SITI")) == "Parcel(request e)"
     assert "SITI" not in repr(Change("e", "r", "rejected", 2, "SITI"))
 
 
@@ -53,7 +54,7 @@ async def test_a_sink_that_reaches_nobody_says_retry(kind: str) -> None:
     settings = Upstream(url="https://127.0.0.1:1", connect_timeout_s=1)
     sink = KINDS[kind]()(settings, code="3510052001", key="key")
     try:
-        assert isinstance(await sink.deliver(Parcel("e", "r", "request", 1, 0.0, b"{}")), Retry)
+        assert isinstance((await sink.deliver([Parcel("e", "r", "request", Lane.REQUEST, 1, 0.0, b"{}")]))[0], Retry)
         assert isinstance(await sink.changes("", at_once=True), Retry)
     finally:
         await sink.close()

@@ -60,7 +60,7 @@ def test_a_dead_row_holds_back_what_follows_it(conn: sqlite3.Connection) -> None
     (row,) = claim(conn)
     outbox.settle(conn, row, "dead", now=NOW, error="422")
     assert claim(conn) == []
-    assert outbox.backlog(conn, now=NOW).dead == 1
+    assert outbox.backlog(conn).dead == 1
 
 
 @pytest.mark.parametrize(
@@ -116,12 +116,12 @@ def test_only_what_never_left_is_withdrawn(conn: sqlite3.Connection, tried: bool
 
 def test_the_backlog_counts_what_waits(conn: sqlite3.Connection) -> None:
     """The page would show an empty queue while requests wait, or the sender sleep past the next try."""
-    assert outbox.backlog(conn, now=NOW) == outbox.Backlog(0, None, 0, None, False)
+    assert outbox.backlog(conn) == outbox.Backlog(0, None, 0, None, False)
     file(conn, 1, now=NOW - 60)
     file(conn, 2)
     first, _ = claim(conn)
     outbox.postpone(conn, first, not_before=NOW + 30, error="503")
-    assert outbox.backlog(conn, now=NOW) == outbox.Backlog(2, NOW - 60, 0, NOW + 30, True)
+    assert outbox.backlog(conn) == outbox.Backlog(2, NOW - 60, 0, NOW + 30, True)
 
 
 def test_a_row_opens_only_as_itself(conn: sqlite3.Connection) -> None:
