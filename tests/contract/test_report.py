@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from edge.cli import main
+from edge.queue.store import rowsum
 from edge.queue.store.database import Store
 from tests.unit.report.month import build, settings
 
@@ -84,6 +85,7 @@ def test_without_a_store(box: Path) -> None:
 def test_a_store_of_before_the_history(box: Path) -> None:
     """After an update the first report would show Python."""
     conn = sqlite3.connect(box / "kampung-edge.db")
+    rowsum.register(conn)
     conn.execute("DROP TABLE rollup")
     conn.close()
     result = call(box, "--month", "2026-10")
@@ -94,6 +96,7 @@ def test_a_store_of_before_the_history(box: Path) -> None:
 def test_an_empty_history(box: Path) -> None:
     """A new box would show an empty page."""
     conn = sqlite3.connect(box / "kampung-edge.db", isolation_level=None)
+    rowsum.register(conn)
     conn.execute("DELETE FROM rollup")
     conn.close()
     result = call(box)

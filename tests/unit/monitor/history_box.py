@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from edge.events import Level, UplinkJudged
 from edge.monitor.history import History, nobody
-from edge.queue.store import files
+from edge.queue.store import files, rowsum
 from edge.queue.store.migrate import statements
 
 T = TypeVar("T")
@@ -24,6 +24,7 @@ class Refusal(Exception):
 def tables() -> sqlite3.Connection:
     """The store's schema, in memory."""
     connection = sqlite3.connect(":memory:", isolation_level=None)
+    rowsum.register(connection)
     for file in files.known_migrations():
         for statement in statements(file.read_text()):
             connection.execute(statement)

@@ -15,7 +15,7 @@ from edge import config
 from edge.config_check import load
 from edge.monitor import history_rows as rows
 from edge.monitor.rollup import Figures, bucket
-from edge.queue.store import files
+from edge.queue.store import files, rowsum
 from edge.queue.store.migrate import migrate
 from edge.report.figures import Month, Report, gather
 
@@ -122,6 +122,7 @@ def _made() -> bytes:
 def report(state_dir: Path, month: Month = OCTOBER, *, now: float = NOW) -> Report:
     """The report of the made-up month."""
     conn = sqlite3.connect(build(state_dir))
+    rowsum.register(conn)
     found = gather(conn, settings(state_dir), month, now=now)
     conn.close()
     return found

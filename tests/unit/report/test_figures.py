@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge.monitor import history_rows as rows
+from edge.queue.store import rowsum
 from edge.report.figures import Month, NothingMeasured, Report, availability, gather
 from tests.unit.report.month import END, NOW, OCTOBER, OFF, START, ZONE, build, lost, report, settings, wall
 
@@ -76,6 +77,7 @@ def test_a_running_month_ends_now(tmp_path: Path) -> None:
 def test_an_uplink_that_is_gone_is_reported_without_contract(tmp_path: Path) -> None:
     """The provider one has just left could no longer be complained of."""
     conn = sqlite3.connect(build(tmp_path))
+    rowsum.register(conn)
     conn.execute("UPDATE rollup SET uplink = 'old' WHERE uplink = 'telkom'")
     found = gather(conn, settings(tmp_path), OCTOBER, now=NOW)
     assert [(line.name, line.download_mbit) for line in found.lines] == [("pde", 10), ("old", None)]
@@ -98,6 +100,7 @@ def test_a_month_without_figures_is_said_to_be_so(tmp_path: Path, month: Month, 
 def test_an_outage_that_lasts_counts_until_it_was_last_seen(tmp_path: Path) -> None:
     """An outage of now would not be in the report, or reach into the future."""
     conn = sqlite3.connect(build(tmp_path))
+    rowsum.register(conn)
     began = wall("2026-11-03T07:00:00")
     rows.keep_outage(conn, rows.OutageRow(None, "telkom", "down", "gateway", began, NOW - 60, None, ""))
     found = gather(conn, settings(tmp_path), Month(2026, 11), now=NOW)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 
-from edge.queue.store import files
+from edge.queue.store import files, rowsum
 from edge.queue.store.messages import Part
 from edge.queue.store.migrate import statements
 
 
 def database() -> sqlite3.Connection:
     conn = sqlite3.connect(":memory:", isolation_level=None)
+    rowsum.register(conn)
     conn.row_factory = sqlite3.Row
     conn.execute("PRAGMA foreign_keys = 1")
     for file in files.known_migrations():

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.queue.store import files
+from edge.queue.store import files, rowsum
 from edge.queue.store.migrate import MigrationRefused, main, migrate, statements
 
 KNOWN = [file.stem for file in files.known_migrations()]
@@ -17,6 +17,7 @@ KNOWN = [file.stem for file in files.known_migrations()]
 
 def dump(path: Path) -> list[str]:
     connection = sqlite3.connect(path)
+    rowsum.register(connection)
     try:
         return list(connection.iterdump())
     finally:
@@ -44,6 +45,7 @@ def test_file_from_a_newer_version_is_refused(tmp_path: Path, capsys: pytest.Cap
     path = tmp_path / "box.db"
     migrate(path)
     with sqlite3.connect(path) as connection:
+        rowsum.register(connection)
         connection.execute("INSERT INTO migration VALUES ('9999_future', '')")
     before = dump(path)
     assert main([str(path)]) == 1
@@ -107,6 +109,7 @@ def test_messages_to_send_survive_the_change_of_their_table(tmp_path: Path) -> N
     migrate(path, before)
     states = ("pending", "sending", "sent", "failed", "uncertain")
     with sqlite3.connect(path) as connection:
+        rowsum.register(connection)
         for state in states:
             connection.execute(
                 "INSERT INTO outgoing (kind, code, priority, number, number_digest, text, state, tp_mr, created_at,"
@@ -115,6 +118,7 @@ def test_messages_to_send_survive_the_change_of_their_table(tmp_path: Path) -> N
             )
     assert migrate(path) == KNOWN[3:]
     with sqlite3.connect(path) as connection:
+        rowsum.register(connection)
         assert [row[0] for row in connection.execute("SELECT state FROM outgoing ORDER BY id")] == list(states)
         parts = connection.execute("SELECT message, state, told, given_at FROM outgoing_part ORDER BY message")
         assert parts.fetchall() == [(2, "given", None, 6.0), (3, "taken", 7, 6.0), (5, "given", None, 6.0)]
