@@ -1,0 +1,1 @@
+"""What `bench/queue.py` measures: our store, queues from PyPI, raw SQLite and the disk itself, each in a process."""
