@@ -128,8 +128,8 @@ def _over(rounds: Rounds, card: Card, what: str, whom: tuple[str, ...], *, produ
     """How many times the best of `whom` ours is."""
     ours = rounds[card, what, producers, "edge"]
     others = zip(*(rounds[card, what, producers, who] for who in whom), strict=True)
-    pairs = zip(ours, others, strict=True)
-    return statistics.median(float(mine["rate"]) / max(each["rate"] for each in theirs) for mine, theirs in pairs)
+    best = (max(float(each["rate"]) for each in theirs) for theirs in others)
+    return statistics.median(float(mine["rate"]) / theirs for mine, theirs in zip(ours, best, strict=True))
 
 
 def _median(answers: list[dict[str, Any]], name: str) -> float:
