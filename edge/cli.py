@@ -27,6 +27,7 @@ from edge.commands.modem import modem
 from edge.commands.monitor import monitor
 from edge.commands.report import report
 from edge.commands.sms import sms
+from edge.commands.store import store
 from edge.commands.uplink import uplink
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -214,6 +215,7 @@ main.add_command(modem)
 main.add_command(monitor)
 main.add_command(report)
 main.add_command(sms)
+main.add_command(store)
 main.add_command(uplink)
 main.add_command(apply)
 main.add_command(confirm)

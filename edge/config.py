@@ -258,21 +258,33 @@ class Store(Section, frozen=True):
     path: str = "kampung-edge.db"
     max_mbyte: Annotated[int, Meta(ge=8, le=65_536)] = 512
     group_commit_ms: Annotated[float, Meta(ge=0, le=1_000)] = 2
+    regency_key_file: str = ""
 
 
 class Upstream(Section, frozen=True):
     """The portal; the bearer key is the credential ``portal-key``."""
 
     url: Annotated[
-        str, Meta(pattern=r"^https://[^\s]+[^/]\Z", description="an https:// address without a closing slash")
+        str,
+        Meta(
+            pattern=r"^(https|tls|nats)://[^\s]+[^/]\Z",
+            description="an https:// or tls:// address without a closing slash",
+        ),
     ]
-    sink: Literal["https"] = "https"
+    sink: Literal["https", "nats", "opendk"] = "https"
+    user: Annotated[
+        str, Meta(max_length=128, pattern=r"^[!-~]*\Z", description="a user's name or an e-mail address, without spaces")
+    ] = ""
+    poll_s: Annotated[int, Meta(ge=30, le=86_400)] = 300
     ca_file: str = ""
     connect_timeout_s: Annotated[float, Meta(ge=1, le=60)] = 5
     read_timeout_s: Annotated[float, Meta(ge=5, le=300)] = 35
     wait_s: Annotated[int, Meta(ge=0, le=60)] = 25
     retry_first_s: Annotated[float, Meta(ge=0.05, le=60)] = 1
     retry_most_s: Annotated[float, Meta(ge=1, le=3_600)] = 300
+    poison_attempts: Annotated[int, Meta(ge=3, le=1_000)] = 20
+    confirm_s: Annotated[float, Meta(ge=60, le=604_800)] = 3_600
+    heartbeat_s: Annotated[float, Meta(ge=10, le=86_400)] = 300
 
 
 class Web(Section, frozen=True):

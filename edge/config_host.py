@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import socket
 import zoneinfo
 from pathlib import Path
@@ -28,7 +29,16 @@ def check_host(config: Table, findings: Findings) -> None:
     _check_file(named_by_path, "modem.device", "Plug the modem in; see ls /dev/serial/by-id/.", findings)
     upstream = config.get("upstream") or {}
     _check_file(upstream.get("ca_file"), "upstream.ca_file", "Copy the portal's certificate there.", findings)
+    regency = (config.get("store") or {}).get("regency_key_file")
+    _check_file(regency, "store.regency_key_file", "Copy the regency's public key there.", findings)
+    _check_extra(upstream.get("sink"), findings)
     _check_timezone(config.get("village", {}).get("timezone"), findings)
+
+
+def _check_extra(sink: str | None, findings: Findings) -> None:
+    if sink == "nats" and importlib.util.find_spec("nats") is None:
+        remedy = "Install it: pip install 'kampung-edge[nats]' into the program's environment."
+        findings.error("upstream.sink", "needs nats-py, which is not installed here", remedy)
 
 
 def _has_device(name: str) -> bool:

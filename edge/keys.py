@@ -17,10 +17,11 @@ class BadSecret(ValueError):
     """A given secret cannot be used; the text says why and never holds the secret."""
 
 
-def make(directory: Path, given: Mapping[str, str]) -> dict[str, str]:
+def make(directory: Path, given: Mapping[str, str], *, only_given: bool = False) -> dict[str, str]:
     """Write what is missing in `directory`, mode 0600; returns what became of each file: made, kept or missing.
 
-    An existing file is never written over: a new store-key would make the store unreadable. Raises OSError.
+    `only_given` makes no new secret beside the given ones. An existing file is never written over: a new store-key
+    would make the store unreadable. Raises OSError.
     """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     fresh = {
@@ -29,7 +30,7 @@ def make(directory: Path, given: Mapping[str, str]) -> dict[str, str]:
         "portal-key": "",
     }
     done = {}
-    for name, text in {**fresh, **given}.items():
+    for name, text in {**({} if only_given else fresh), **given}.items():
         if (directory / name).exists():
             done[name] = "kept"
         else:

@@ -11,7 +11,10 @@ from edge.config_check import load
 from edge.lan.dnsmasq import CONFIGURATION
 
 ROOT = Path(__file__).parents[2]
-UNITS = ("kampung-edge.service", "kampung-edge-guard.service", "kampung-edge-dnsmasq.service")
+UNITS = (
+    *("kampung-edge.service", "kampung-edge-guard.service", "kampung-edge-dnsmasq.service"),
+    *("kampung-edge-backup.service", "kampung-edge-backup.timer"),
+)
 MOST_EXPOSED = 2.0
 
 
@@ -90,7 +93,7 @@ def test_the_user_is_made(installed: Path) -> None:
     assert "Creating user 'kampung-edge'" in done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("unit", [UNITS[0], UNITS[2]])
+@pytest.mark.parametrize("unit", [UNITS[0], UNITS[2], UNITS[3]])
 def test_exposure_is_low(unit: str) -> None:
     """A hole in the daemon, or in what answers the guests, would be a hole in the box."""
     command = ["systemd-analyze", "security", "--no-pager", "--offline=true", str(ROOT / "systemd" / unit)]
