@@ -47,7 +47,7 @@ def store() -> None:
 
 
 @store.command("backup", short_help="Copy the store while it is in use.")
-@click.argument("destination", type=_FILE, metavar="FILE|DIRECTORY")
+@click.argument("destination", type=_FILE, metavar="DESTINATION")
 @config_option
 @_keys_option
 @click.option(
