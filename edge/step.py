@@ -26,6 +26,10 @@ POINTS = (
     "sms.uncertain.committed",
     "desk.before_commit",
     "desk.committed",
+    "attachment.piece",
+    "attachment.noted",
+    "attachment.before_commit",
+    "attachment.committed",
     "outbox.claimed",
     "outbox.sent",
     "outbox.before_commit",
@@ -33,6 +37,7 @@ POINTS = (
     "changes.received",
     "changes.before_commit",
     "changes.committed",
+    "migrate.statement",
 )
 
 _name, _, _count = os.environ.get("KAMPUNG_EDGE_KILL_AT", "").partition(":")

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 _VERSION = b"\x01"
 _NONCE = 12
 _DIGEST = 16
+OVERHEAD = 1 + _NONCE + 16  # version, nonce and tag
 
 
 class SealBroken(Exception):
@@ -31,16 +32,24 @@ class Seal:
         self._look_up = hmac.digest(key, b"kampung-edge digest 1", "sha256")
 
     def seal(self, text: str, context: str) -> bytes:
-        """Version byte, random 96-bit nonce, ciphertext and tag (NIST SP 800-38D)."""
-        nonce = os.urandom(_NONCE)
-        return _VERSION + nonce + self._cipher.encrypt(nonce, text.encode(), context.encode())
+        """A text, sealed as `seal_bytes` does."""
+        return self.seal_bytes(text.encode(), context)
 
     def open(self, blob: bytes, context: str) -> str:
         """The text that was sealed for `context`. Raises `SealBroken`."""
+        return self.open_bytes(blob, context).decode()
+
+    def seal_bytes(self, plain: bytes, context: str) -> bytes:
+        """Version byte, random 96-bit nonce, ciphertext and tag (NIST SP 800-38D): `OVERHEAD` bytes more."""
+        nonce = os.urandom(_NONCE)
+        return _VERSION + nonce + self._cipher.encrypt(nonce, plain, context.encode())
+
+    def open_bytes(self, blob: bytes, context: str) -> bytes:
+        """The bytes that were sealed for `context`. Raises `SealBroken`."""
         if len(blob) <= 1 + _NONCE or blob[:1] != _VERSION:
             raise SealBroken(f"no sealed value for {context}")
         try:
-            return self._cipher.decrypt(blob[1 : 1 + _NONCE], blob[1 + _NONCE :], context.encode()).decode()
+            return self._cipher.decrypt(blob[1 : 1 + _NONCE], blob[1 + _NONCE :], context.encode())
         except InvalidTag:
             raise SealBroken(f"the sealed value for {context} does not open: wrong store-key or damaged row") from None
 
