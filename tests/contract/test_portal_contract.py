@@ -29,7 +29,16 @@ CONTENT = {
     "applicant": {"nik": "3510152306089909", "kk": "", "name": "SITI", "phone": "", "rt": None, "rw": None},
     "created_at": "2026-11-22T00:00:00+00:00",
 }
-EVENT = {"specversion": "1.0", "id": "e1", "source": "kampung/x", "type": "t", "subject": REQUEST, "seq": 1, "data": {}}
+EVENT = {
+    "specversion": "1.0",
+    "id": "e1",
+    "source": f"kampung/{VILLAGE.code}",
+    "type": "kampung.request.rt_answered",
+    "subject": REQUEST,
+    "seq": 1,
+    "epoch": 0,
+    "data": {},
+}
 V = f"/v1/villages/{VILLAGE.code}"
 ONCE = {"If-None-Match": "*"}
 
@@ -62,7 +71,7 @@ CALLS: list[Call] = [
     ("/v1/blobs/{sha256}", "put", f"/v1/blobs/{SHA}", {}, {}, BLOB, 200),
     ("/v1/blobs/{sha256}", "put", f"/v1/blobs/{'0' * 64}", {}, {}, BLOB, 422),
     ("/v1/blobs/{sha256}", "put", "/v1/blobs/name", {}, {}, BLOB, 400),
-    ("/v1/blobs/{sha256}", "put", f"/v1/blobs/{SHA[::-1]}", {}, {}, b"x" * 300_000, 413),
+    ("/v1/blobs/{sha256}", "put", f"/v1/blobs/{SHA[::-1]}", {}, {}, b"x" * 1_100_000, 413),
     ("/v1/villages/{code}/heartbeat", "post", f"{V}/heartbeat", {}, {}, {}, 204),
 ]
 
@@ -110,6 +119,8 @@ async def check(session: aiohttp.ClientSession, call: Call) -> None:
     """The portal's answer to one call has the status, content type and shape of the document."""
     documented, method, path, query, headers, body, status = call
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    accepted = DOCUMENT["paths"][documented][method].get("requestBody", {}).get("content", {"application/json": {}})
+    headers = {"Content-Type": next(iter(accepted)), **headers}
     async with session.request(method, path, params=query, headers=headers, data=data) as response:
         content, content_type = await response.read(), response.content_type
     assert response.status == status, content
@@ -134,7 +145,7 @@ async def test_portal_answers_as_documented(tmp_path: Path) -> None:
                 box.portal.ledger.forget()
             await check(session, call)
         assert box.portal.effects[REQUEST] == 1
-        assert box.portal.effects[f"t {REQUEST}"] == 1
+        assert box.portal.effects[f"kampung.request.rt_answered {REQUEST}"] == 1
 
 
 @pytest.mark.parametrize(("path", "method"), OPERATIONS)
