@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
+from edge import step
 from edge.queue.store import files
 
 
@@ -45,6 +46,7 @@ def _apply(database: Database, path: Path, file: Path) -> str:
     try:
         for statement in statements(file.read_text(encoding="utf-8")):
             connection.execute(statement)
+            step.passed("migrate.statement")
         database.table("migration").create({"name": str, "applied_at": str}, pk="name", if_not_exists=True)
         connection.execute("INSERT INTO migration VALUES (?, datetime('now'))", (file.stem,))
         if _dangling(connection) > dangling:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from edge.queue.store import files, rowsum
+from edge.queue.store import backup, files, rowsum
 from edge.queue.store.migrate import MigrationRefused, main, migrate, statements
+from tests.unit.queue.store.old_stores import SCHEMAS, build, kept, rows
 
 KNOWN = [file.stem for file in files.known_migrations()]
 
@@ -147,3 +148,45 @@ def test_a_cut_in_the_change_of_the_table_changes_nothing(tmp_path: Path) -> Non
         migrate(path, cut)
     assert dump(path) == was
     assert migrate(path) == KNOWN[3:]
+
+
+@pytest.mark.parametrize("schema", SCHEMAS)
+def test_every_older_schema_is_brought_up_to_date_with_its_rows(tmp_path: Path, schema: int) -> None:
+    """A box that was off for a year starts with an empty store, or not at all."""
+    path = tmp_path / "box.db"
+    build(path, schema)
+    before = rows(path)
+    assert migrate(path) == KNOWN[schema:]
+    after = rows(path)
+    assert kept(before, after)
+    fresh = tmp_path / "fresh.db"
+    migrate(fresh)
+    assert schema_of(path) == schema_of(fresh)
+    connection = files.connect(path)
+    assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+    assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+    for table in backup.summed(connection):
+        wrong = f'SELECT count(*) FROM "{table}" WHERE sum <> rowsum({backup.columns(connection, table)})'
+        assert connection.execute(wrong).fetchone()[0] == 0
+    assert set(after) <= set(backup.summed(connection))
+    connection.close()
+
+
+def test_a_lost_row_would_be_seen(tmp_path: Path) -> None:
+    """The test above would pass whatever a migration drops."""
+    path = tmp_path / "box.db"
+    build(path, 2)
+    before = rows(path)
+    connection = files.connect(path)
+    connection.execute("UPDATE outgoing SET code = 'OTHER' WHERE id = 2")
+    connection.close()
+    assert not kept(before, rows(path))
+
+
+def schema_of(path: Path) -> list[str]:
+    connection = files.connect(path)
+    try:
+        made = connection.execute("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name <> 'migration'")
+        return sorted(str(row[0]) for row in made)
+    finally:
+        connection.close()

@@ -1,0 +1,46 @@
+"""A power cut in the middle of an update: the next start finds one schema or the other, with every row in it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edge.queue.store import files
+from edge.queue.store.migrate import migrate, statements
+from tests.unit.queue.store.old_stores import SCHEMAS, build, kept, rows
+
+COMMAND = [sys.executable, "-m", "edge.queue.store.migrate"]
+
+
+def cut(path: Path, after: int) -> int:
+    """Migrate in a child that dies after so many statements."""
+    environment = {**os.environ, "KAMPUNG_EDGE_KILL_AT": f"migrate.statement:{after}"}
+    return subprocess.run([*COMMAND, str(path)], env=environment, check=False, capture_output=True).returncode
+
+
+@pytest.mark.parametrize("number", SCHEMAS)
+def test_a_cut_loses_no_row(tmp_path: Path, number: int) -> None:
+    """An update on the day of a power cut costs a village its requests."""
+    whole = tmp_path / "whole.db"
+    build(whole, number)
+    before = rows(whole)
+    assert all(content for _, content in before.values())
+    later = files.known_migrations()[number:]
+    total = sum(len(statements(file.read_text())) for file in later)
+    for after in sorted({1, total // 2, total}):
+        path = tmp_path / f"{after}.db"
+        shutil.copy(whole, path)
+        assert cut(path, after) == -signal.SIGKILL
+        with sqlite3.connect(path) as connection:
+            assert connection.execute("PRAGMA quick_check").fetchone() == ("ok",)
+        assert kept(before, rows(path))
+        assert migrate(path)
+        assert kept(before, rows(path))
+        assert not files.pending(path)
