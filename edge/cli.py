@@ -188,7 +188,8 @@ def keys(directory: Path, portal_key_file: Path | None, sim_pin_file: Path | Non
     """Write the daemon's secrets into DIRECTORY: desk-key and store-key new, portal-key as given or asked for.
 
     What is there already stays. Keep a copy of store-key elsewhere: without it the store cannot be read. The secrets
-    of SNMP devices, snmp-NAME, are written beside them by hand (docs/devices.md).
+    of SNMP devices, snmp-NAME (docs/devices.md), and the private key of the box's certificate, portal-client-key
+    (docs/upstream.md), are written beside them by hand.
 
     \b
     Example: kampung-edge keys /etc/kampung-edge/keys --portal-key-file portal-key.txt

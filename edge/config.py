@@ -273,10 +273,12 @@ class Upstream(Section, frozen=True):
     ]
     sink: Literal["https", "nats", "opendk"] = "https"
     user: Annotated[
-        str, Meta(max_length=128, pattern=r"^[!-~]*\Z", description="a user's name or an e-mail address, without spaces")
+        str,
+        Meta(pattern=r"^[!-~]{0,128}\Z", description="a user's name or an e-mail address, without spaces"),
     ] = ""
     poll_s: Annotated[int, Meta(ge=30, le=86_400)] = 300
     ca_file: str = ""
+    client_cert_file: str = ""
     connect_timeout_s: Annotated[float, Meta(ge=1, le=60)] = 5
     read_timeout_s: Annotated[float, Meta(ge=5, le=300)] = 35
     wait_s: Annotated[int, Meta(ge=0, le=60)] = 25

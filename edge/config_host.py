@@ -29,6 +29,8 @@ def check_host(config: Table, findings: Findings) -> None:
     _check_file(named_by_path, "modem.device", "Plug the modem in; see ls /dev/serial/by-id/.", findings)
     upstream = config.get("upstream") or {}
     _check_file(upstream.get("ca_file"), "upstream.ca_file", "Copy the portal's certificate there.", findings)
+    own = upstream.get("client_cert_file")
+    _check_file(own, "upstream.client_cert_file", "Copy the certificate that the regency gave there.", findings)
     regency = (config.get("store") or {}).get("regency_key_file")
     _check_file(regency, "store.regency_key_file", "Copy the regency's public key there.", findings)
     _check_extra(upstream.get("sink"), findings)

@@ -21,11 +21,15 @@ class CredentialError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """The box's secrets. An empty one was not given; its part says so by itself. `snmp` are the devices', by name."""
+    """The box's secrets. An empty one was not given; its part says so by itself. `snmp` are the devices', by name.
+
+    `portal_client_key` is the path of the PEM file: TLS libraries read a private key from a file only.
+    """
 
     store_key: bytes = field(repr=False)
     desk_key: str = field(default="", repr=False)
     portal_key: str = field(default="", repr=False)
+    portal_client_key: str = ""
     sim_pin: str = field(default="", repr=False)
     snmp: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -42,7 +46,9 @@ def read(directory: Path | None = None) -> Credentials:
             "and set CREDENTIALS_DIRECTORY=DIRECTORY"
         )
     desk_key, portal_key, sim_pin = (_text(given / name) for name in ("desk-key", "portal-key", "sim-pin"))
-    return Credentials(_store_key(given), desk_key, portal_key, sim_pin, _devices(given))
+    client_key = given / "portal-client-key"
+    path = str(client_key) if _text(client_key) else ""
+    return Credentials(_store_key(given), desk_key, portal_key, path, sim_pin, _devices(given))
 
 
 def _devices(directory: Path) -> dict[str, str]:

@@ -198,7 +198,12 @@ class Generation:
             self._forwarder = Forwarder(
                 store,
                 requests,
-                make_sink(config.upstream, code=config.village.code, key=self._secrets.portal_key),
+                make_sink(
+                    config.upstream,
+                    code=config.village.code,
+                    key=self._secrets.portal_key,
+                    client_key=self._secrets.portal_client_key,
+                ),
                 config.upstream,
                 clock=clock,
                 announce=self._announce,

@@ -87,6 +87,13 @@ class Dead:
 
 
 @dataclass(frozen=True, slots=True)
+class Declined:
+    """This upstream has no place for such a thing: it stays on the box, and nobody need act; `detail` says so."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class Retry:
     """Not now: `detail` says why, `after_s` what the peer asked for (seconds).
 
@@ -113,7 +120,7 @@ class Replaced:
 
 
 Refusal = Retry | Unauthorised | Replaced
-Outcome = Delivered | HandedOver | Dead | Refusal
+Outcome = Delivered | HandedOver | Dead | Declined | Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +163,7 @@ class Sink(Protocol):
         """Hand parcels over; one outcome each, in their order. Doing it twice has one effect."""
         ...
 
-    async def carry(self, blob: Blob) -> Delivered | Partly | Dead | Refusal:
+    async def carry(self, blob: Blob) -> Delivered | Partly | Dead | Declined | Refusal:
         """Carry the next piece of a blob; asked again until it is delivered, and it goes on where it was."""
         ...
 
@@ -185,9 +192,12 @@ class Sink(Protocol):
 
 
 class MakeSink(Protocol):
-    """Builds a sink for the village `code` with its secret `key`; nothing is opened yet."""
+    """Builds a sink for the village `code` with its secret `key`; nothing is opened yet.
 
-    def __call__(self, settings: Upstream, *, code: str, key: str) -> Sink:
+    `client_key` is the path of the private key (PEM) that belongs to `settings.client_cert_file`, or "".
+    """
+
+    def __call__(self, settings: Upstream, *, code: str, key: str, client_key: str = "") -> Sink:
         """Build it."""
         ...
 
@@ -198,7 +208,19 @@ def _https() -> MakeSink:
     return HttpsSink
 
 
-KINDS: Mapping[str, Callable[[], MakeSink]] = MappingProxyType({"https": _https})
+def _nats() -> MakeSink:
+    from edge.queue.sinks.nats import NatsSink
+
+    return NatsSink
+
+
+def _opendk() -> MakeSink:
+    from edge.queue.sinks.opendk import OpenDkSink
+
+    return OpenDkSink
+
+
+KINDS: Mapping[str, Callable[[], MakeSink]] = MappingProxyType({"https": _https, "nats": _nats, "opendk": _opendk})
 
 
 def scrub(text: str, personal: Iterable[str] = ()) -> str:

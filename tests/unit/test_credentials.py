@@ -47,6 +47,16 @@ def test_the_secrets_of_devices_are_read_by_their_names(tmp_path: Path) -> None:
     assert "pintu" not in repr(secrets)
 
 
+def test_the_private_key_of_the_certificate_stays_a_file(tmp_path: Path) -> None:
+    """TLS reads a private key from a file only; an empty one, as systemd leaves it, was not given."""
+    (tmp_path / "store-key").write_text(base64.b64encode(bytes(32)).decode())
+    key = tmp_path / "portal-client-key"
+    key.write_text("\n")
+    assert read(tmp_path).portal_client_key == ""
+    key.write_text("-----BEGIN PRIVATE KEY-----\n")
+    assert read(tmp_path).portal_client_key == str(key)
+
+
 def test_a_file_that_is_no_secret_is_refused(tmp_path: Path) -> None:
     """A huge file put in the wrong place would be read into memory whole."""
     (tmp_path / "store-key").write_text(base64.b64encode(bytes(32)).decode())

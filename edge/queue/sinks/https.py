@@ -100,10 +100,11 @@ class _Answer(msgspec.Struct):
 class HttpsSink:
     """Speaks to the portal at `settings.url` for the village `code` with the bearer `key`."""
 
-    def __init__(self, settings: Upstream, *, code: str, key: str) -> None:
+    def __init__(self, settings: Upstream, *, code: str, key: str, client_key: str = "") -> None:
         self._settings = settings
         self._code = code
         self._key = key
+        self._client_key = client_key
         self._session: aiohttp.ClientSession | None = None
 
     @property
