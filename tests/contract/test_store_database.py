@@ -190,7 +190,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 async def test_full_disk_refuses_new_work_drains_and_recovers(small_disk: Path) -> None:
     """A disk that another program fills stops the outbox, or the store does not come back once there is room."""
-    store = await Store.open(small_disk / "box.db", max_mbyte=512, group_commit_ms=2)
+    store = await Store.open(small_disk / "box.db", max_mbyte=64, group_commit_ms=2)
     filler = small_disk / "log"
     try:
         for _ in range(20):
@@ -215,14 +215,14 @@ async def test_full_disk_refuses_new_work_drains_and_recovers(small_disk: Path) 
 
 async def test_store_opens_on_a_full_disk_and_drains(small_disk: Path) -> None:
     """A power cut while the disk is full keeps the whole box from starting, and what waits from going up."""
-    store = await Store.open(small_disk / "box.db", max_mbyte=512, group_commit_ms=2)
+    store = await Store.open(small_disk / "box.db", max_mbyte=64, group_commit_ms=2)
     await store.write(insert("x" * 1000))
     await store.close()
     filler = small_disk / "log"
     with filler.open("wb") as file:
         free = os.statvfs(small_disk)
         file.write(b"\0" * (free.f_bavail * free.f_frsize))
-    store = await Store.open(small_disk / "box.db", max_mbyte=512, group_commit_ms=2)
+    store = await Store.open(small_disk / "box.db", max_mbyte=64, group_commit_ms=2)
     try:
         assert store.set_aside is None
         assert await store.write(settle(1), draining=True) == 1

@@ -1,11 +1,4 @@
-"""The files of the store: opening, checking, setting a damaged one aside, the ballast, migrating in a child process.
-
-Errors::
-
-    StoreError
-    ├── StoreFull          the disk or the size bound is reached (the operator frees space; the queue still drains)
-    ├── StoreCorrupt       SQLite found damage while running (a restart sets the file aside)
-    └── StoreUnavailable   the file cannot be opened or was written by a newer version (the operator)
+"""The files of the store: opening, checking, setting a damaged one aside, migrating in a child process.
 
 Salvaging the rows that still read from a file set aside is not done here: it stays complete on disk for that.
 """
@@ -13,7 +6,6 @@ Salvaging the rows that still read from a file set aside is not done here: it st
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import os
 import sqlite3
@@ -21,36 +13,17 @@ import sys
 from pathlib import Path
 
 from edge.queue.store import rowsum
+from edge.queue.store.errors import StoreCorrupt, StoreError, StoreFull, StoreUnavailable, is_corrupt
+from edge.queue.store.volume import ballast
+
+__all__ = ["StoreCorrupt", "StoreError", "StoreFull", "StoreUnavailable", "is_corrupt"]
 
 log = logging.getLogger("edge.queue.store")
 
 MIGRATIONS = Path(__file__).with_name("migrations")
-_BUSY_MS = 5_000
+BUSY_MS = 5_000
 _JOURNAL_BYTES = 4_194_304
-_PRIMARY = 0xFF
 _PARTS = ("-wal", "-shm", "")  # in this order set aside: a main file at its place without its log would look whole
-
-
-class StoreError(Exception):
-    """Anything the store itself has to say."""
-
-
-class StoreFull(StoreError):
-    """New work is refused: the disk or the configured bound is reached."""
-
-
-class StoreCorrupt(StoreError):
-    """The file is damaged."""
-
-
-class StoreUnavailable(StoreError):
-    """The file cannot be used at all; the message says why and what to do."""
-
-
-def is_corrupt(error: Exception) -> bool:
-    """Whether SQLite's error means a damaged file (SQLITE_CORRUPT, SQLITE_NOTADB)."""
-    code = getattr(error, "sqlite_errorcode", None)
-    return code is not None and code & _PRIMARY in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -59,7 +32,7 @@ def connect(path: Path) -> sqlite3.Connection:
     connection.row_factory = sqlite3.Row
     rowsum.register(connection)
     pragmas = (
-        f"busy_timeout = {_BUSY_MS}",
+        f"busy_timeout = {BUSY_MS}",
         "journal_mode = WAL",
         "synchronous = FULL",
         "foreign_keys = ON",
@@ -89,10 +62,10 @@ def check(path: Path) -> Path | None:
     try:
         verdict = _verdict(path)
     except sqlite3.DatabaseError as error:
-        if not _ballast(path).exists():
+        if not ballast(path).exists():
             raise _unavailable(path, error) from error
         # A full disk has no room even for the log's index: the ballast gives it, as it does while the store is open.
-        _ballast(path).unlink()
+        ballast(path).unlink()
         log.warning("%s cannot be opened (%s): its ballast was given back", path, error)
         try:
             verdict = _verdict(path)
@@ -188,41 +161,3 @@ async def migrate(path: Path) -> None:
         raise StoreUnavailable(complaint.decode(errors="replace").strip() or f"migrating {path} failed")
     for line in done.decode(errors="replace").splitlines():
         log.info("%s", line)
-
-
-def _ballast(path: Path) -> Path:
-    return path.with_name(f"{path.name}.ballast")
-
-
-class Ballast:
-    """A file of real blocks beside the database, given back when the disk is full so that the queue can drain."""
-
-    def __init__(self, path: Path, max_mbyte: int) -> None:
-        self.path = _ballast(path)
-        self._bytes = min(_JOURNAL_BYTES, max_mbyte * 1_000_000 // 8)
-        self._kept = False
-
-    def keep(self) -> bool:
-        """Make sure the ballast is there; False while the disk has no room for it."""
-        if self._kept:
-            return True
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            os.posix_fallocate(descriptor, 0, self._bytes)
-        except OSError as error:
-            self.path.unlink()
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            return False
-        finally:
-            os.close(descriptor)
-        self._kept = True
-        return True
-
-    def release(self) -> bool:
-        """Give the blocks back; False when they were given back before."""
-        if not self._kept:
-            return False
-        self.path.unlink(missing_ok=True)
-        self._kept = False
-        return True
