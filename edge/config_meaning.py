@@ -26,6 +26,11 @@ _NOT_ABOVE = (
     ("sms", "sends_per_hour", "sends_per_day"),
 )
 
+_URL_REMEDY = {
+    "https": "Write https://HOST or https://HOST:PORT.",
+    "tls": "Write tls://HOST or tls://HOST:PORT.",
+}
+
 
 def check_meaning(config: Table, findings: Findings) -> None:
     """Note every contradiction between the keys of `config` that could be read."""
@@ -176,9 +181,21 @@ def _check_upstream(upstream: Table, findings: Findings) -> None:
         parts = urlsplit(url)
         usable = bool(parts.hostname) and parts.port != 0
     except ValueError:
-        findings.error("upstream.url", f"{shown(url)} is no address", "Write https://HOST or https://HOST:PORT.")
+        findings.error("upstream.url", f"{shown(url)} is no address", _URL_REMEDY[_scheme(upstream)])
         return
     if parts.username is not None:
         findings.error("upstream.url", "holds a user or a password", "Give the credential portal-key instead.")
     elif not usable or parts.query or parts.fragment:
-        findings.error("upstream.url", f"{shown(url)} is no plain address", "Write https://HOST or https://HOST:PORT.")
+        findings.error("upstream.url", f"{shown(url)} is no plain address", _URL_REMEDY[_scheme(upstream)])
+    elif parts.scheme != _scheme(upstream) and not _inside(upstream, parts.scheme, str(parts.hostname)):
+        message = f"{shown(url)} is no address for sink {shown(upstream.get('sink'))}"
+        findings.error("upstream.url", message, _URL_REMEDY[_scheme(upstream)])
+
+
+def _scheme(upstream: Table) -> str:
+    return "tls" if upstream.get("sink") == "nats" else "https"
+
+
+def _inside(upstream: Table, scheme: str, host: str) -> bool:
+    """Whether a broker is spoken to in plain text within this machine, where a tunnel of its own may end."""
+    return upstream.get("sink") == "nats" and scheme == "nats" and host in ("127.0.0.1", "::1", "localhost")

@@ -109,8 +109,22 @@ MISTAKES: Mistakes = {
     "uplink-twice": [
         ("classes.wifi.uplinks[2]", '"telkom" stands in the list twice', "Remove one."),
     ],
+    "url-broker": [
+        (
+            "upstream.url",
+            '"https://portal.example" is no address for sink "nats"',
+            "Write tls://HOST or tls://HOST:PORT.",
+        ),
+    ],
     "url-password": [
         ("upstream.url", "holds a user or a password", "Give the credential portal-key instead."),
+    ],
+    "url-plain-broker": [
+        (
+            "upstream.url",
+            '"nats://portal.example" is no address for sink "nats"',
+            "Write tls://HOST or tls://HOST:PORT.",
+        ),
     ],
     "url-port": [
         ("upstream.url", '"https://portal.example:99999" is no address', "Write https://HOST or https://HOST:PORT."),
@@ -119,6 +133,13 @@ MISTAKES: Mistakes = {
         (
             "upstream.url",
             '"https://portal.example/?village=1" is no plain address',
+            "Write https://HOST or https://HOST:PORT.",
+        ),
+    ],
+    "url-sink": [
+        (
+            "upstream.url",
+            '"tls://portal.example:4222" is no address for sink "opendk"',
             "Write https://HOST or https://HOST:PORT.",
         ),
     ],
