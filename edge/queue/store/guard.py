@@ -1,0 +1,67 @@
+"""A row whose check sum is wrong is not changed, and so nothing is done on its account.
+
+The sum is a generated column: an UPDATE would reckon it anew over the damage and so make a wrong value right. All that
+acts on a row (a claim, an answer, a transition) updates it in the same transaction, so a trigger before each UPDATE is
+enough to stop every such act. The triggers are temporary: they live in the writer's connection only.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from pathlib import Path
+
+from edge.queue.store import damage
+from edge.queue.store.damage import BadRow
+from edge.queue.store.record import Value
+from edge.queue.store.rowsum import rowsum
+from edge.queue.store.tables import Table, summed
+
+
+class Guard:
+    """Watches the updates of `connection`. After a transaction that it stopped, `found` names the rows."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.found: list[BadRow] = []
+        self._tables = summed(connection)
+        connection.create_function("row_right", -1, self._right, deterministic=True)
+        for table in self._tables.values():
+            connection.execute(_trigger(table))
+
+    def heal(self, path: Path) -> list[damage.Damage]:
+        """Set right what was found, through a connection of its own: no transaction may be open."""
+        found, self.found = list(dict.fromkeys(self.found)), []
+        return damage.set_right(path, found, now=time.time())
+
+    def _right(self, name: str, total: int, *values: Value) -> int:
+        """Whether the values have this sum; notes a row that has not. Texts come as blobs: they may be no UTF-8."""
+        table = self._tables[name]
+        place, row = values[: len(table.place)], values[len(table.place) :]
+        try:
+            texts = table.texts
+            plain = [
+                value.decode() if isinstance(value, bytes) and column in texts else value
+                for column, value in zip(table.columns, row, strict=True)
+            ]
+            if rowsum(name, *plain) == total:
+                return 1
+        except UnicodeDecodeError:
+            pass
+        key = [
+            part.decode(errors="surrogateescape") if isinstance(part, bytes) and column in table.texts else part
+            for column, part in zip(table.place, place, strict=True)
+        ]
+        self.found.append(BadRow(name, tuple(key)))
+        return 0
+
+
+def _trigger(table: Table) -> str:
+    def old(column: str) -> str:
+        return f'CAST(old."{column}" AS BLOB)' if column in table.texts else f'old."{column}"'
+
+    values = ", ".join(old(column) for column in (*table.place, *table.columns))
+    return (
+        f'CREATE TEMP TRIGGER "guard_{table.name}" BEFORE UPDATE ON main."{table.name}" '
+        f"WHEN NOT row_right('{table.name}', old.\"sum\", {values}) "
+        "BEGIN SELECT RAISE(ABORT, 'the row is damaged'); END"
+    )
