@@ -1,0 +1,120 @@
+"""The whole box killed at random under load, with a portal that lies: what was promised arrives, once, in order."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import sqlite3
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge.queue.store.seal import Seal
+from tests.crash.queue_load import Load, die, patient, plan
+from tests.office import Office, until
+
+SEED = 20261122
+LIES = 0.25
+SEAL = Seal(bytes(32))
+OPEN = "('pending', 'waiting', 'held', 'leased', 'confirming')"
+
+
+@contextlib.contextmanager
+def looking(office: Office) -> Iterator[sqlite3.Connection]:
+    """One snapshot of the box's store."""
+    path = office.directory / "state" / "kampung-edge.db"
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as connection:
+        connection.execute("BEGIN")
+        yield connection
+
+
+def one(office: Office, question: str) -> Any:
+    """The single value that answers a question to the store."""
+    with looking(office) as connection:
+        return connection.execute(question).fetchone()[0]
+
+
+async def drained(office: Office) -> bool:
+    """Whether every SMS was read and everything went up."""
+    modem = await office.tell("gsm", "state")
+    if modem["stored"] + modem["waiting"]:
+        return False
+    if one(office, "SELECT count(*) FROM inbound WHERE handled_at IS NULL"):
+        return False
+    return not one(office, f"SELECT count(*) FROM outbox WHERE state IN {OPEN}")
+
+
+async def siege(directory: Path, *, kills: int, desks: int, hang_s: float) -> dict[str, Any]:
+    """Kill a loaded box so often, let it come to rest with a portal that is honest again, and check every promise."""
+    begun, deaths = time.monotonic(), Counter[str]()
+    async with Office(directory) as office:
+        patient(office.config)
+        await office.tell("portal", "chaos", seed=SEED, rate=LIES, hang_s=hang_s)
+        load = Load(office, desks)
+        async with load.running():
+            for kill in plan(kills, SEED):
+                deaths[await die(office, kill)] += 1
+            box = await office.daemon()
+            await until(office.healthy, within_s=60, what="the box answers after its last death")
+        lies = (await office.tell("portal", "status"))["lies"]
+        await office.tell("portal", "chaos", seed=SEED, rate=0)
+        await until(functools.partial(drained, office), within_s=60 + kills, what="everything arrives")
+        box.terminate()
+        assert await box.wait() == 0
+        await check(office, load)
+        return {
+            "kills": dict(deaths),
+            "accepted_202": len(load.accepted),
+            "by_sms": len(load.wrote),
+            "answers": load.answers,
+            "lies": sum(lies.values()),
+            "lies_by_kind": lies,
+            "seconds": round(time.monotonic() - begun),
+        }
+
+
+async def check(office: Office, load: Load) -> None:
+    """Everything promised is at the portal once and in order, and nothing is given up."""
+    audit = await office.tell("portal", "audit")
+    assert (audit["twice"], audit["disorder"]) == ([], [])
+    arrived = (await office.tell("portal", "requests"))["requests"].keys()
+    lost = [key for key, identifier in load.accepted.items() if identifier not in arrived]
+    assert not lost, f"{len(lost)} of {len(load.accepted)} that were answered 202 never arrived: {lost[:5]}"
+    with looking(office) as box:
+        made = Counter(row[0] for row in box.execute("SELECT phone_digest FROM request WHERE source = 'sms'"))
+        assert made == Counter(SEAL.phone(phone) for phone in load.wrote), "an SMS made no request, or two"
+        assert {row[0] for row in box.execute("SELECT id FROM request")} == arrived
+        assert box.execute("SELECT kind, error FROM outbox WHERE state <> 'delivered'").fetchall() == []
+        applied = "SELECT request, version FROM change WHERE outcome = 'applied' ORDER BY rowid"
+        versions: dict[str, int] = {}
+        for request, version in box.execute(applied):
+            assert version > versions.get(request, 0), f"{request} went back to version {version}"
+            versions[request] = version
+
+
+@pytest.mark.timeout(180)
+async def test_a_few_deaths_under_load(tmp_path: Path) -> None:
+    """A power cut or a lying portal loses a citizen's request, files it twice, or out of order."""
+    tally = await siege(tmp_path, kills=8, desks=8, hang_s=0.5)
+    assert tally["accepted_202"] >= 50
+    assert tally["by_sms"] >= 3
+    assert tally["lies"] >= 20
+
+
+@pytest.mark.long
+@pytest.mark.timeout(7200)
+async def test_five_hundred_deaths_under_load(tmp_path: Path) -> None:
+    """One cut in a hundred hits the moment that loses something."""
+    tally = await siege(tmp_path, kills=500, desks=8, hang_s=6.0)
+    print(json.dumps(tally), file=sys.stderr)
+    assert sum(tally["kills"].values()) == 500
+    assert tally["kills"]["point"] >= 100
+    assert tally["accepted_202"] >= 1_000
+    assert tally["by_sms"] >= 100
+    assert tally["lies"] >= 500
