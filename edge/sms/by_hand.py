@@ -17,7 +17,7 @@ from edge import config
 from edge.clock import Clock
 from edge.control import Answer, Handler, Refused
 from edge.queue.store import audit
-from edge.queue.store.database import Store, StoreFull
+from edge.queue.store.database import Store, StoreError
 from edge.queue.store.mail import DISCARDABLE, RESENDABLE, Mail, Outbound, OutboundPart, Received
 from edge.queue.store.messages import Messages
 from edge.queue.store.seal import Seal
@@ -143,7 +143,7 @@ class ByHand:
 
     async def _discard(self, question: Answer) -> Answer:
         number, now = _number(question, "id", 1 << 62), self._clock.wall()
-        if not await self._store.write(lambda conn: self._mail.discard(conn, number, now=now), draining=True):
+        if not await self._write(lambda conn: self._mail.discard(conn, number, now=now), draining=True):
             await self._explain(number, DISCARDABLE)
         return {"id": number, "state": "discarded"}
 
@@ -154,11 +154,11 @@ class ByHand:
             raise Refused(f"there is no SMS {number}; kampung-edge sms list shows those that are")
         raise Refused(f"SMS {number} is {row.state}; this is for one that is {' or '.join(wanted)}")
 
-    async def _write(self, work: Callable[[sqlite3.Connection], Any]) -> Any:
+    async def _write(self, work: Callable[[sqlite3.Connection], Any], *, draining: bool = False) -> Any:
         try:
-            return await self._store.write(work)
-        except StoreFull as full:
-            raise Refused(f"nothing can be stored now: {full}") from full
+            return await self._store.write(work, draining=draining)
+        except StoreError as refused:
+            raise Refused(f"nothing can be stored now: {refused}") from refused
 
     def _told(self, row: Outbound) -> Answer:
         said = asdict(row)

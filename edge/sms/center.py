@@ -17,7 +17,7 @@ from edge.events import Announce, Event, SmsHandled
 from edge.modem import concat
 from edge.queue.request import Request
 from edge.queue.sink import Change
-from edge.queue.store.database import Store, StoreCorrupt, StoreFull
+from edge.queue.store.database import Store, StoreCorrupt, StoreError
 from edge.queue.store.messages import Messages
 from edge.queue.store.requests import Requests
 from edge.sms import replies
@@ -56,7 +56,7 @@ class Center:
         self._notices = Notices(messages, settings, self._catalogue)
         self._woken = asyncio.Event()
         self._again: dict[int, float] = {}
-        self._full = False
+        self._refused = False
         store.watch("inbound", self.wake)
 
     def wake(self) -> None:
@@ -83,22 +83,26 @@ class Center:
                 pass
 
     def _rest_s(self) -> float:
-        if self._full:
+        if self._refused:
             return self._try_again_s
         soonest = min(self._again.values(), default=None)
         return SWEEP_S if soonest is None else min(SWEEP_S, max(0.01, soonest - self._clock.monotonic()))
 
     async def _handle_waiting(self) -> None:
-        """Handle every message that is due, the oldest first."""
+        """Handle every message that is due, the oldest first, for as long as the store takes what comes of them."""
         while True:
-            waiting = await self._store.read(self._waiting)
+            try:
+                waiting = await self._store.read(self._waiting)
+            except StoreError as refused:
+                self._wait(refused)
+                return
             now = self._clock.monotonic()
             due = [inbound for inbound in waiting if self._again.get(inbound, now) <= now]
             if not due:
                 return
             for inbound in due:
                 await self._handle(inbound)
-                if self._full:
+                if self._refused:
                     return
 
     def _waiting(self, conn: sqlite3.Connection) -> list[int]:
@@ -110,30 +114,38 @@ class Center:
             events = await self._store.write(
                 lambda conn: self._handling.handle(conn, inbound, now=now, trusted=trusted)
             )
-        except StoreCorrupt:
-            raise
-        except StoreFull as full:
-            if not self._full:
-                log.error("SMS wait to be handled: %s", full)
-            self._full = True
+        except StoreError as refused:
+            self._wait(refused)
             return
         except Exception as error:
             await self._failed(inbound, error)
             return
-        if self._full:
+        if self._refused:
             log.info("SMS are handled again")
-            self._full = False
+            self._refused = False
         self._again.pop(inbound, None)
         step.passed("sms.handled.committed")
         self._tell(events)
+
+    def _wait(self, refused: StoreError) -> None:
+        """Try again later; a damaged file needs the restart that puts it aside."""
+        if isinstance(refused, StoreCorrupt):
+            raise refused
+        if not self._refused:
+            log.error("SMS wait to be handled: %s", refused)
+        self._refused = True
 
     async def _failed(self, inbound: int, error: Exception) -> None:
         """Count a failed try. The error's own text is not logged: it may hold what the citizen wrote."""
         place = traceback.extract_tb(error.__traceback__)[-1]
         now = self._clock.wall()
-        aside = await self._store.write(
-            lambda conn: self._messages.failed(conn, inbound, most=MOST_TRIES, now=now), draining=True
-        )
+        try:
+            aside = await self._store.write(
+                lambda conn: self._messages.failed(conn, inbound, most=MOST_TRIES, now=now), draining=True
+            )
+        except StoreError as refused:
+            self._wait(refused)
+            return
         log.error(
             "SMS %d could not be handled: %s at %s:%d%s",
             inbound,
@@ -155,8 +167,8 @@ class Center:
         now = self._clock.wall()
         try:
             await self._store.write(lambda conn: self._close_old(conn, now=now))
-        except StoreFull as full:
-            log.debug("the sweep waits: %s", full)
+        except StoreError as refused:
+            log.debug("the sweep waits: %s", refused)
 
     def _close_old(self, conn: sqlite3.Connection, *, now: float) -> None:
         self._messages.join_incomplete(conn, now=now, assemble=concat.assemble)

@@ -22,7 +22,7 @@ from edge.modem import concat
 from edge.modem.mailbox import Choice, NotStored, Outgoing, Part, Report, Started, Step
 from edge.queue.store import messages as rows
 from edge.queue.store import modems
-from edge.queue.store.database import Store, StoreFull, Work
+from edge.queue.store.database import Store, StoreError, Work
 from edge.queue.store.messages import Messages
 from edge.queue.store.outgoing import Due, Scope, Sends
 from edge.sms import pacing, roles
@@ -90,15 +90,15 @@ class StoreMailbox:
     # --- arrivals
 
     async def store(self, arrivals: Sequence[Part | Report], /) -> int:
-        """Keep parts and reports durably; how many parts are new. Raises `NotStored` while the store is full."""
+        """Keep parts and reports durably; how many parts are new. `NotStored` while the store takes nothing."""
         parts = [_row(part) for part in arrivals if isinstance(part, Part)]
         reports = [report for report in arrivals if isinstance(report, Report)]
         try:
             if reports:
                 await self._note(reports)
             return await self._keep(parts) if parts else 0
-        except StoreFull as full:
-            raise NotStored(str(full)) from full
+        except StoreError as refused:
+            raise NotStored(str(refused)) from refused
 
     async def _keep(self, parts: Sequence[rows.Part]) -> int:
         now = self._clock.wall()
@@ -190,7 +190,10 @@ class StoreMailbox:
             waiting, at = outgoing.next_at(conn, self._modem, now=now)
             return _Looked(due, waiting, at, outgoing.sends(conn, self._modem, now=now))
 
-        return await self._store.read(work)
+        try:
+            return await self._store.read(work)
+        except StoreError as refused:
+            raise NotStored(str(refused)) from refused
 
     def _night(self, now: float) -> bool:
         return pacing.quiet(datetime.fromtimestamp(now, UTC).astimezone(self._zone).time(), self._settings)
@@ -270,8 +273,12 @@ class StoreMailbox:
     # --- memory and money
 
     async def recall(self, name: str, /) -> str:
-        """What is remembered of this modem."""
-        return await self._store.read(lambda conn: modems.recall(conn, self._modem, name))
+        """What is remembered of this modem, "" also while the store cannot be read: then it is learnt again."""
+        try:
+            return await self._store.read(lambda conn: modems.recall(conn, self._modem, name))
+        except StoreError as refused:
+            log.warning("%s: %s is not recalled: %s", self._modem, name, refused)
+            return ""
 
     async def remember(self, name: str, value: str, /) -> None:
         """Keep it from one start to the next."""
@@ -286,8 +293,8 @@ class StoreMailbox:
     async def _write(self, work: Work[T]) -> T:
         try:
             return await self._store.write(work, draining=True)
-        except StoreFull as full:
-            raise NotStored(str(full)) from full
+        except StoreError as refused:
+            raise NotStored(str(refused)) from refused
 
     def _tell(self, kind: str, result: Told) -> None:
         self._announce(SmsSent(self._modem, kind, result))

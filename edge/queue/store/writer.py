@@ -33,7 +33,7 @@ log = logging.getLogger("edge.queue.store")
 _RESERVE_SHARE = 16
 _LOG_SHARE = 32
 _LOG_FRAMES = (250, 4_000)
-_AGAIN_FIRST_S = 1.0
+_AGAIN_FIRST_S = 0.1
 _AGAIN_MOST_S = 30.0
 
 
