@@ -79,24 +79,25 @@ class Load:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """The load, ended when the block ends: each desk first gets its last answer."""
-        async with aiohttp.ClientSession(
+        session = aiohttp.ClientSession(
             f"http://127.0.0.1:{self.office.web}",
             headers={"Authorization": f"Bearer {DESK_KEY}"},
             timeout=aiohttp.ClientTimeout(total=5),
-        ) as session:
-            async with asyncio.TaskGroup() as group:
-                for number in range(self.desks):
-                    group.create_task(self._desk(session, number))
-                group.create_task(self._citizens())
-                group.create_task(self._officer())
-                yield
-                self._stopped = True
+        )
+        async with session, asyncio.TaskGroup() as group:
+            for number in range(self.desks):
+                group.create_task(self._desk(session, number))
+            group.create_task(self._citizens())
+            group.create_task(self._officer())
+            yield
+            self._stopped = True
 
     async def _desk(self, session: aiohttp.ClientSession, number: int) -> None:
         for visit in itertools.count():
             if self._stopped:
                 return
-            body = {"letter": "SKTM", "nik": nik("351013", number * 100_000 + visit), "name": "DWI LESTARI", "purpose": "beasiswa"}
+            body = {"letter": "SKTM", "nik": nik("351013", number * 100_000 + visit), "name": "DWI LESTARI"}
+            body |= {"purpose": "beasiswa"}
             key = f"visit-{number}-{visit}"
             await until(functools.partial(self._file, session, body, key), within_s=60, what=f"202 for {key}")
             await asyncio.sleep(_PAUSE_S)
