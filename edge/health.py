@@ -238,11 +238,27 @@ _DECLARED = (
         "the portal answered 401: forwarding is paused until the credential portal-key is right",
     ),
     Condition(
+        "installation-replaced",
+        "error",
+        "Kotak ini sudah diganti kotak lain",
+        "Hubungi Dishubkominfo. Permohonan di kotak ini tidak dikirim lagi.",
+        "another installation speaks for this village now: nothing is sent until `kampung-edge store restore` or a "
+        "new enrolment settles which box it is",
+    ),
+    Condition(
+        "upstream-certificate",
+        "warning",
+        "Sertifikat portal hampir habis masa berlakunya",
+        "Hubungi Dishubkominfo.",
+        "a certificate of the connection to the portal (own, or the portal's) expires within 30 days, or has expired",
+    ),
+    Condition(
         "upstream-dead-letter",
         "warning",
         "Ada permohonan yang ditolak portal",
         "Permohonan tetap tersimpan. Hubungi Dishubkominfo agar diperiksa.",
-        "the portal refused an item for good (400, 403, 409 or 422); it is kept for staff",
+        "the portal refused an item for good (400, 403, 409 or 422), or one failed again and again by itself; see "
+        "`kampung-edge outbox list`",
     ),
     Condition(
         "store-corrupt",

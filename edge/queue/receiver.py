@@ -13,9 +13,10 @@ from edge.events import Announce, StatusReceived
 from edge.queue import lifecycle
 from edge.queue.contact import Contact
 from edge.queue.request import Request
+from edge.queue.settlement import Settlement
 from edge.queue.sink import Change, Changes, Replaced, Retry, Sink, Unauthorised
 from edge.queue.store import audit, changes
-from edge.queue.store.database import Store, StoreFull
+from edge.queue.store.database import Store, StoreError
 from edge.queue.store.requests import Requests
 
 log = logging.getLogger("edge.queue.receiver")
@@ -25,11 +26,14 @@ OnChange = Callable[[sqlite3.Connection, Request, Change], None]
 _CHUNK = 50
 _QUICK_S = 1.0
 _EMPTY_REST_S = 5.0
-_FULL_REST_S = 10.0
+_REFUSED_REST_S = 10.0
 
 
 class Receiver:
-    """Brings changes down from `sink`; `on_change` runs in the transaction of each one that is applied."""
+    """Brings changes down from `sink`; `on_change` runs in the transaction of each one that is applied.
+
+    `confirmed` is called after rows of the outbox were ended by what the far end says it has.
+    """
 
     def __init__(
         self,
@@ -37,15 +41,19 @@ class Receiver:
         requests: Requests,
         sink: Sink,
         contact: Contact,
+        settlement: Settlement,
         *,
         clock: Clock,
         announce: Announce,
         on_change: OnChange,
+        confirmed: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
         self._requests = requests
         self._sink = sink
         self._contact = contact
+        self._settlement = settlement
+        self._confirmed = confirmed
         self._clock = clock
         self._announce = announce
         self._on_change = on_change
@@ -70,41 +78,54 @@ class Receiver:
             at_once = not isinstance(answer, Changes)
 
     async def _take(self, page: Changes, cursor: str) -> tuple[str, int]:
-        """Make a page durable; returns the cursor to go on from and how many of its changes were news."""
+        """Make a page durable; returns the cursor to go on from and how much of it was news."""
         self._contact.answered("down")
         self._contact.well("down")
-        if not page.changes and not page.unreadable and page.cursor == cursor:
-            return cursor, 0
-        step.passed("changes.received")
-        applied = 0
         try:
-            for start in range(0, max(1, len(page.changes)), _CHUNK):
-                part = page.changes[start : start + _CHUNK]
-                last = start + _CHUNK >= len(page.changes)
-                applied += await self._commit(part, page if last else None)
-        except StoreFull as full:
-            log.error("status changes wait: %s", full)
-            await asyncio.sleep(_FULL_REST_S)
-            return cursor, applied
-        return page.cursor, applied
+            news = await self._keep(page, cursor)
+        except StoreError as refused:
+            log.error("status changes wait: %s", refused)
+            await asyncio.sleep(_REFUSED_REST_S)
+            return cursor, 0
+        if page.done is not None:
+            await page.done()
+        return page.cursor, news
+
+    async def _keep(self, page: Changes, cursor: str) -> int:
+        if not page.changes and not page.unreadable and not page.confirmed and page.cursor == cursor:
+            return 0
+        step.passed("changes.received")
+        news = 0
+        for start in range(0, max(1, len(page.changes)), _CHUNK):
+            part = page.changes[start : start + _CHUNK]
+            last = start + _CHUNK >= len(page.changes)
+            news += await self._commit(part, page if last else None)
+        return news
 
     async def _commit(self, part: Sequence[Change], ends: Changes | None) -> int:
-        """Apply a part of a page, with its last part the cursor too; returns how many changes were news."""
-        states = await self._store.write(lambda conn: self._apply_all(conn, part, ends))
+        """Apply a part of a page, with its last part the cursor too; returns how much of it was news."""
+        states, confirmed = await self._store.write(lambda conn: self._apply_all(conn, part, ends), draining=not part)
         step.passed("changes.committed")
         for state in states:
             self._announce(StatusReceived(state))
-        return len(states)
+        if confirmed:
+            self._confirmed()
+        return len(states) + confirmed
 
-    def _apply_all(self, conn: sqlite3.Connection, part: Sequence[Change], ends: Changes | None) -> list[str]:
-        now = self._clock.wall()
+    def _apply_all(
+        self, conn: sqlite3.Connection, part: Sequence[Change], ends: Changes | None
+    ) -> tuple[list[str], int]:
+        now, confirmed = self._clock.wall(), 0
+        if ends is not None:
+            # Before the changes: that the far end has a request comes before what it does with it.
+            confirmed = sum(self._settlement.confirmed(conn, event, now=now) for event in ends.confirmed)
         states = [change.state for change in part if self._apply(conn, change, now=now)]
         if ends is not None:
             changes.set_cursor(conn, ends.cursor)
             if ends.unreadable:
                 audit.record(conn, "change-unreadable", "portal", f"{ends.unreadable} events skipped", now=now)
         step.passed("changes.before_commit")
-        return states
+        return states, confirmed
 
     def _apply(self, conn: sqlite3.Connection, change: Change, *, now: float) -> bool:
         if changes.seen(conn, change.event):

@@ -1,10 +1,22 @@
-"""Requests up: claim -> sink -> record, each step durable: a crash anywhere repeats a call but loses nothing."""
+"""Requests and events up: claim -> sink -> record, each step durable: a crash anywhere repeats a call, loses nothing.
+
+Theory of operation. Two lines empty the outbox, each a batch at a time: new requests have one to themselves, so that
+none stands behind a long batch of events; the other waits while a request is due. Scans have `edge.queue.carrier`.
+
+A batch that fails is narrowed to one row: while the last try failed, rows go one at a time, by the breaker's waits, and
+the row that failed waits longer than the breaker, so that the others have their turn. Each success doubles the batch
+again. A row that failed alone is a suspect; when another is taken, that was its own fault. Rows with several such
+faults go alone, and after `upstream.poison_attempts` they are dead: one bad row never holds the others.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 from edge import step
@@ -12,24 +24,60 @@ from edge.clock import Clock
 from edge.config import Upstream
 from edge.events import Announce, Forwarded
 from edge.health import Health
-from edge.queue import lifecycle
 from edge.queue.contact import Contact
-from edge.queue.sink import Dead, Delivered, HandedOver, Outcome, Parcel, Refusal, Replaced, Retry, Sink, Unauthorised
-from edge.queue.store import audit, changes, outbox
-from edge.queue.store.database import Store, StoreFull
+from edge.queue.enrolment import Enrolment
+from edge.queue.lane import Lane
+from edge.queue.settlement import Settlement, Trial
+from edge.queue.sink import (
+    Dead,
+    Declined,
+    Delivered,
+    HandedOver,
+    Outcome,
+    Parcel,
+    Replaced,
+    Retry,
+    Sink,
+    Unauthorised,
+)
+from edge.queue.store import outbox, outbox_view
+from edge.queue.store.database import Store, StoreError
 from edge.queue.store.requests import Requests
 
 log = logging.getLogger("edge.queue.sender")
 
-_AT_ONCE = 8
+LEASE_S = 300.0
+BATCH_S = 10.0
+_CALL_MOST_S = LEASE_S * 0.9
 _REST_MOST_S = 60.0
-_FULL_REST_S = 10.0
-_CONFIRM_S = 3_600.0
+_REFUSED_REST_S = 10.0
+_SUSPECTS_MOST = 64
 _HURRIED = Retry("the way to the portal changed")
+_LATE = Retry(f"the portal did not take it within {_CALL_MOST_S:g} s")
+_TAKEN = (Delivered, HandedOver, Dead, Declined)
+
+
+@dataclass(slots=True, eq=False)
+class Line:
+    """One after another: rows of `lanes`, while none of `after` is due. `limit` rows go together."""
+
+    lanes: tuple[Lane, ...]
+    after: tuple[Lane, ...]
+    limit: int
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    busy: bool = True
+
+    def narrow(self) -> None:
+        """One row at a time."""
+        self.limit = 1
+
+    def took(self, seconds: float, most: int) -> None:
+        """A batch was answered: more together next time, fewer where that takes too long on this line."""
+        self.limit = max(1, self.limit // 2) if seconds > BATCH_S else min(most, self.limit * 2)
 
 
 class Sender:
-    """Empties the outbox into `sink`, several rows at once; while the portal fails, one row at a time."""
+    """Empties the outbox but for scans into `sink`. `idle` is set while nothing is due or under way."""
 
     def __init__(
         self,
@@ -38,117 +86,157 @@ class Sender:
         sink: Sink,
         settings: Upstream,
         contact: Contact,
+        enrolment: Enrolment,
         *,
         clock: Clock,
         announce: Announce,
         health: Health,
     ) -> None:
         self._store = store
-        self._requests = requests
+        self._seal = requests.seal
         self._sink = sink
-        self._longest_wait_s = settings.retry_most_s * 2
+        self._longest_wait_s = 2 * max(settings.retry_most_s, settings.confirm_s)
         self._contact = contact
+        self._enrolment = enrolment
         self._clock = clock
         self._announce = announce
         self._health = health
-        self._work = asyncio.Event()
-        self._wait_s = 0.0
-        self.backlog = outbox.Backlog(0, None, 0, None, False)
-        store.watch("outbox", self.wake)
+        self._settlement = Settlement(requests, settings, contact.delay)
+        self._suspects: dict[int, None] = {}
+        most = sink.batch_most
+        self._lines = (
+            Line((Lane.REQUEST,), (), most),
+            Line((Lane.EVENT, Lane.SMS, Lane.DIGEST), (Lane.REQUEST,), most),
+        )
+        self.idle = asyncio.Event()
+        self.backlog = outbox_view.Backlog()
+        store.watch("outbox", self._news)
 
     def wake(self) -> None:
         """There may be something to send."""
-        self._work.set()
+        self.idle.clear()
+        for line in self._lines:
+            line.wake.set()
 
     async def run(self) -> None:
         """Send until cancelled."""
+        lanes = [lane for line in self._lines for lane in line.lanes]
         while True:
             try:
-                await self._store.write(outbox.free_leases, draining=True)
-                await self._send_all()
-            except* StoreFull as full:
-                log.error("forwarding waits: %s", full.exceptions[0])
-            await asyncio.sleep(_FULL_REST_S)
+                await self._store.write(partial(outbox.free_leases, lanes=lanes), draining=True)
+                await self._measure()
+                await self._enrolment.done.wait()
+                async with asyncio.TaskGroup() as group:
+                    for line in self._lines:
+                        group.create_task(self._run(line))
+            except* StoreError as refused:
+                log.error("forwarding waits: %s", refused.exceptions[0])
+            await asyncio.sleep(_REFUSED_REST_S)
 
-    async def _send_all(self) -> None:
+    async def _run(self, line: Line) -> None:
         while True:
-            self._work.clear()
-            await self._contact.unpaused()
-            sent = await self._send_due()
-            await self._measure()
-            if self._contact.failing("up"):
-                await self._contact.rest(self._wait_s, self._work)
-            elif not sent:
-                await self._contact.rest(self._until_next_s(), self._work)
+            line.wake.clear()
+            self._busy(line, True)
+            async with self._contact.turn() as careful:
+                sent = await self._send_due(line, careful)
+            if not sent:
+                self._busy(line, False)
+                await self._contact.rest(self._until_next_s(), line.wake)
 
-    async def _send_due(self) -> bool:
-        limit = 1 if self._contact.failing("up") else _AT_ONCE
-        rows = await self._store.write(lambda conn: self._claim(conn, limit), draining=True)
-        if not rows:
-            return False
-        step.passed("outbox.claimed")
-        async with asyncio.TaskGroup() as group:
-            for row in rows:
-                group.create_task(self._send(row))
-        return True
+    def _busy(self, line: Line, busy: bool) -> None:
+        line.busy = busy
+        if any(line.busy or line.wake.is_set() for line in self._lines):
+            self.idle.clear()
+        else:
+            self.idle.set()
 
-    def _claim(self, conn: sqlite3.Connection, limit: int) -> list[outbox.Row]:
+    def _news(self) -> None:
+        self._contact.hasten()
+        self.wake()
+
+    async def _send_due(self, line: Line, careful: bool) -> bool:
+        limit = 1 if careful else line.limit
+        rows = await self._store.write(lambda conn: self._claim(conn, line, limit), draining=True)
+        if rows:
+            step.passed("outbox.claimed")
+            for together in batches(rows):
+                await self._send(line, together)
+            self.wake()
+        await self._measure()
+        return bool(rows)
+
+    def _claim(self, conn: sqlite3.Connection, line: Line, limit: int) -> list[outbox.Row]:
         now, most = self._clock.wall(), self._longest_wait_s
-        return outbox.claim(conn, self._requests.seal, limit=limit, now=now, most_wait_s=most)
+        if self._clock.trusted():
+            outbox.expire(conn, now=now)
+        return outbox.claim(
+            *(conn, self._seal),
+            limit=limit,
+            now=now,
+            most_wait_s=most,
+            lease_s=LEASE_S,
+            lanes=line.lanes,
+            after=line.after,
+        )
 
-    async def _send(self, row: outbox.Row) -> None:
-        parcel = Parcel(row.event, row.request, row.kind, row.lane, row.seq, row.created_at, row.payload)
-        outcomes = await self._contact.unless_hurried(self._sink.deliver([parcel]))
-        outcome = outcomes[0] if outcomes else _HURRIED
+    async def _send(self, line: Line, rows: Sequence[outbox.Row]) -> None:
+        started = self._clock.monotonic()
+        outcomes = await self._deliver(rows)
         step.passed("outbox.sent")
-        recovered = self._judge(outcome)
-        await self._store.write(lambda conn: self._record(conn, row, outcome, recovered), draining=True)
-        step.passed("outbox.committed")
-        age = max(0.0, self._clock.wall() - row.created_at)
-        self._announce(Forwarded(_result(outcome), row.attempts, age))
-
-    def _judge(self, outcome: Outcome) -> bool:
-        """Tell the contact; True when the portal has recovered."""
-        if isinstance(outcome, Unauthorised | Replaced):
-            self._contact.refused(outcome)
-        elif isinstance(outcome, Retry):
-            if outcome is not _HURRIED:
-                self._wait_s = self._contact.failed("up", outcome)
-        else:
-            return self._contact.answered("up")
-        return False
-
-    def _record(self, conn: sqlite3.Connection, row: outbox.Row, outcome: Outcome, recovered: bool) -> None:
+        trial = self._judge(line, rows, outcomes, self._clock.monotonic() - started)
         now = self._clock.wall()
-        if isinstance(outcome, Delivered):
-            if outbox.settle(conn, row, "delivered", now=now) and row.kind == "request":
-                self._hand_over(conn, row.request, now=now)
-        elif isinstance(outcome, Dead):
-            outbox.settle(conn, row, "dead", now=now, error=outcome.detail)
-            audit.record(conn, "dead-letter", row.request, f"{row.kind}: {outcome.detail}", now=now)
-        elif isinstance(outcome, HandedOver):
-            outbox.hand_over(conn, row, until=now + _CONFIRM_S)
+        await self._store.write(
+            lambda conn: self._settlement.record(conn, rows, outcomes, trial, now=now), draining=True
+        )
+        step.passed("outbox.committed")
+        for row, outcome in zip(rows, outcomes, strict=True):
+            self._announce(Forwarded(_result(outcome), row.attempts, max(0.0, now - row.created_at)))
+
+    async def _deliver(self, rows: Sequence[outbox.Row]) -> Sequence[Outcome]:
+        epoch = self._enrolment.epoch
+        parcels = [
+            Parcel(row.event, row.request, row.kind, row.lane, row.seq, row.created_at, row.payload, epoch)
+            for row in rows
+        ]
+        try:
+            async with asyncio.timeout(_CALL_MOST_S):
+                outcomes = await self._contact.unless_hurried(self._sink.deliver(parcels))
+        except TimeoutError:
+            return [_LATE] * len(rows)
+        return [_HURRIED] * len(rows) if outcomes is None else outcomes
+
+    def _judge(self, line: Line, rows: Sequence[outbox.Row], outcomes: Sequence[Outcome], seconds: float) -> Trial:
+        """What a try says of the contact and of the rows that were tried before it."""
+        failed = [outcome for outcome in outcomes if isinstance(outcome, Retry) and not outcome.own]
+        if failed and failed[0] is _HURRIED:
+            return Trial(wait_s=0.0)
+        for outcome in outcomes:
+            if isinstance(outcome, Unauthorised | Replaced):
+                self._contact.refused(outcome)
+                return Trial(wait_s=0.0)
+        seqs = [row.seq for row in rows]
+        if len(failed) == len(rows):
+            line.narrow()
+            if len(rows) == 1:
+                self._suspect(seqs[0])
+            return Trial(wait_s=self._contact.failed("up", max(failed, key=lambda each: each.after_s or 0.0)))
+        recovered = self._contact.answered("up")
+        if failed:
+            line.narrow()
         else:
-            outbox.postpone(conn, row, not_before=now + self._wait(row, outcome), error=outcome.detail)
-        if recovered:
-            outbox.hurry(conn)
-        step.passed("outbox.before_commit")
+            line.took(seconds, self._sink.batch_most)
+        suspects = self._suspects.keys() - set(seqs)
+        self._suspects.clear()
+        return Trial(recovered=recovered, suspects=sorted(suspects))
 
-    def _wait(self, row: outbox.Row, outcome: Refusal) -> float:
-        if not isinstance(outcome, Retry) or outcome is _HURRIED:
-            return 0.0
-        return self._contact.delay(row.attempts, outcome)
-
-    def _hand_over(self, conn: sqlite3.Connection, identifier: str, *, now: float) -> None:
-        """From here on the portal owns the request, unless a change of its own said so before."""
-        request = self._requests.get(conn, identifier)
-        if request is None or changes.portal_version(conn, identifier) > 0:
-            return
-        if lifecycle.legal(request.state, "forwarded", by="box"):
-            self._requests.move(conn, identifier, "forwarded", by="forwarder", now=now)
+    def _suspect(self, seq: int) -> None:
+        self._suspects.pop(seq, None)
+        self._suspects[seq] = None
+        if len(self._suspects) > _SUSPECTS_MOST:
+            del self._suspects[next(iter(self._suspects))]
 
     async def _measure(self) -> None:
-        self.backlog = await self._store.read(lambda conn: outbox.backlog(conn))
+        self.backlog = await self._store.read(outbox_view.backlog)
         if not self._contact.failing("up") and not self.backlog.failing:
             self._contact.well("up")
         if self.backlog.dead:
@@ -162,7 +250,17 @@ class Sender:
         return min(_REST_MOST_S, max(0.01, self.backlog.next_try - self._clock.wall()))
 
 
+def batches(rows: Sequence[outbox.Row]) -> Iterator[Sequence[outbox.Row]]:
+    """What goes together: the well ones in one call, and each that is suspected for itself in its own."""
+    together = [row for row in rows if row.faults < outbox.ALONE_FROM]
+    if together:
+        yield together
+    for row in rows:
+        if row.faults >= outbox.ALONE_FROM:
+            yield [row]
+
+
 def _result(outcome: Outcome) -> Literal["delivered", "dead", "retry"]:
-    if isinstance(outcome, Delivered):
-        return "delivered"
-    return "dead" if isinstance(outcome, Dead) else "retry"
+    if isinstance(outcome, _TAKEN):
+        return "dead" if isinstance(outcome, Dead) else "delivered"
+    return "retry"

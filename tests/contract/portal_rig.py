@@ -120,6 +120,8 @@ async def rig(directory: Path, *, forwarding: bool = True, key: str = KEY) -> As
     made = Rig(portal, store, requests, desk, health, settings, sink, forwarder, port, tls, events, applied)
     task = asyncio.create_task(forwarder.run()) if forwarding else None
     try:
+        if forwarding and key == KEY:
+            await until(lambda: forwarder.enrolled, "the first heartbeat")
         yield made
     finally:
         if task is not None:

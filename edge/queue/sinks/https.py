@@ -1,26 +1,21 @@
-"""The HTTPS sink: the contract of ``docs/openapi.json`` over TLS, with a bearer key.
+"""The HTTPS sink: the contract of ``docs/openapi.json`` over TLS, with a bearer key, a certificate of the box, or both.
 
 Whatever a broken link, a captive portal or a broken server answers becomes one of the outcomes of `edge.queue.sink`:
-only 201, and 200 that names what was sent, count as delivered; 400, 403, 409 and 422 are refusals for good; 401 stops
-everything; all the rest is tried again. Redirects are never followed, bodies are read up to a bound, errors are
-RFC 9457 problems.
+only what names the very thing that was sent counts as delivered, problems of RFC 9457 are refusals, and all the rest is
+tried again. `https_wire` makes a call, `https_tls` knows whom to trust, `https_answers` what an answer means,
+`https_events` and `https_blobs` carry batches and scans.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
-import socket
-import ssl
-import time
 from collections.abc import Sequence
-from typing import Annotated, Any
 
-import aiohttp
 import msgspec
-from msgspec import Meta
 
+from edge.clock import Clock
 from edge.config import Upstream
-from edge.queue import retry
 from edge.queue.sink import (
     Beat,
     Blob,
@@ -33,324 +28,192 @@ from edge.queue.sink import (
     Parcel,
     Partly,
     Refusal,
+    Replaced,
     Retry,
-    Unauthorised,
-    scrub,
 )
+from edge.queue.sinks import https_answers as answers
+from edge.queue.sinks.https_blobs import Blobs
+from edge.queue.sinks.https_events import BATCH_MOST, Events
+from edge.queue.sinks.https_tls import Tls
+from edge.queue.sinks.https_wire import JSON, Answer, Wire
 
 log = logging.getLogger("edge.queue.https")
 
+_AT_ONCE = 8
 _PAGE = 50
-_PIECE = 65_536
-_BODY_MOST = 1 << 20
-_SNAPSHOT_MOST = 8 << 20
-_PROBLEM_MOST = 16 << 10
-_FOR_GOOD = frozenset({400, 403, 409, 422})
-_JSON = ("application/json",)
-_PROBLEM = ("application/problem+json",)
-# What msgspec raises for a body that is not JSON of the type: bad UTF-8 and deep nesting have errors of their own.
-_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-
-# No control characters: identifiers stand in the log.
-Identifier = Annotated[str, Meta(pattern=r"^[!-~]{1,64}\Z")]
-
-
-class _Data(msgspec.Struct):
-    state: Annotated[str, Meta(pattern=r"^[a-z_]{1,32}\Z")]
-    version: Annotated[int, Meta(ge=1, le=2**53)]
-    why: Annotated[str, Meta(max_length=500)] = ""
-
-
-class _Event(msgspec.Struct):
-    id: Identifier
-    subject: Identifier
-    data: _Data
-
-
-class _Page(msgspec.Struct):
-    events: list[msgspec.Raw]
-    cursor: Annotated[str, Meta(max_length=256)]
-
-
-class _Filed(msgspec.Struct):
-    id: str
-
-
-class _Received(msgspec.Struct):
-    received: Annotated[int, Meta(ge=0)]
-
-
-class _Result(msgspec.Struct):
-    id: str
-    status: str
-    problem: dict[str, Any] | None = None
-
-
-class _Results(msgspec.Struct):
-    results: list[_Result]
-
-
-class _Answer(msgspec.Struct):
-    status: int
-    content_type: str
-    retry_after: str | None
-    body: bytes
+_SNAPSHOT_PAGE = 200
+_PAGE_MOST = 1 << 20
+_REFETCHED_MOST = 500
+_NO_HEARTBEAT = frozenset({404, 405, 501})
 
 
 class HttpsSink:
-    """Speaks to the portal at `settings.url` for the village `code` with the bearer `key`."""
+    """Speaks to the portal at `settings.url` for the village `code`."""
 
-    def __init__(self, settings: Upstream, *, code: str, key: str, client_key: str = "") -> None:
+    def __init__(
+        self, settings: Upstream, *, code: str, key: str, client_key: str = "", clock: Clock | None = None
+    ) -> None:
         self._settings = settings
         self._code = code
-        self._key = key
-        self._client_key = client_key
-        self._session: aiohttp.ClientSession | None = None
+        self._tls = Tls(settings, client_key, clock=clock)
+        self._wire = Wire(settings, self._tls, key=key)
+        self._events = Events(self._wire, code=code, stale=self._refetch)
+        self._blobs = Blobs(self._wire)
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._epoch = 0
+        self._refetched: dict[str, Change] = {}
 
     @property
     def batch_most(self) -> int:
         """As many events as the contract allows in one call."""
-        return _PAGE
+        return BATCH_MOST
 
     async def deliver(self, parcels: Sequence[Parcel]) -> Sequence[Outcome]:
-        """PUT requests, POST events about them (RFC 9110 sections 9.3.4 and 13.1.2)."""
-        return [await self._deliver(parcel) for parcel in parcels]
+        """PUT requests side by side (RFC 9110 sections 9.3.4 and 13.1.2), POST the events about others in batches."""
+        self._epoch = max([self._epoch, *(parcel.epoch for parcel in parcels)])
+        requests = [parcel for parcel in parcels if parcel.kind == "request"]
+        events = [parcel for parcel in parcels if parcel.kind != "request"]
+        async with asyncio.TaskGroup() as group:
+            puts = [group.create_task(self._put(parcel)) for parcel in requests]
+            posted = group.create_task(self._events.post(events))
+        outcomes = dict(zip((parcel.event for parcel in events), posted.result(), strict=True))
+        outcomes |= {parcel.event: put.result() for parcel, put in zip(requests, puts, strict=True)}
+        return [_unenrolled(outcomes[parcel.event], parcel.epoch) for parcel in parcels]
 
-    async def _deliver(self, parcel: Parcel) -> Outcome:
-        if parcel.kind != "request":
-            return await self._post_event(parcel)
-        content = {**msgspec.json.decode(parcel.content), "village": self._code}
-        answer = await self._ask(
-            "PUT", f"/v1/requests/{parcel.request}", json=content, headers={"If-None-Match": "*"}, most=_PROBLEM_MOST
-        )
-        if isinstance(answer, _Answer) and answer.status in (200, 201) and answer.content_type in _JSON:
-            if answer.status == 201 or _names(answer.body, parcel):
+    async def _put(self, parcel: Parcel) -> Outcome:
+        headers = {"If-None-Match": "*", **({"Kampung-Epoch": str(parcel.epoch)} if parcel.epoch else {})}
+        content = msgspec.json.encode({**msgspec.json.decode(parcel.content), "village": self._code})
+        async with self._slots:
+            answer = await self._wire.ask("PUT", self._of(parcel.request), body=content, headers=headers)
+            if isinstance(answer, Answer) and answer.status in (200, 201) and answer.content_type == JSON:
+                filed = answers.read(answer.body, answers.Filed)
+                if filed is not None and filed.id == parcel.request:
+                    return Delivered()
+                return Retry("the portal's answer leaves our request out")
+            verdict = answers.refusal(answer, parcel)
+            if isinstance(verdict, Dead) and isinstance(answer, Answer) and answer.status == 422:
+                return await self._filed_before(parcel, verdict)
+            return verdict
+
+    async def _filed_before(self, parcel: Parcel, verdict: Dead) -> Outcome:
+        """422, which some portals also say to a resend of what they have: look before calling it a failure."""
+        answer = await self._wire.ask("GET", self._of(parcel.request))
+        if isinstance(answer, Answer) and answer.status == 200 and answer.content_type == JSON:
+            filed = answers.read(answer.body, answers.Filed)
+            if filed is not None and filed.id == parcel.request:
                 return Delivered()
+        other = answers.refusal(answer)
+        known = isinstance(answer, Answer) and answer.ours and 400 <= answer.status < 500
+        return other if isinstance(other, Retry) and not known else verdict
+
+    async def _refetch(self, parcel: Parcel) -> Outcome:
+        """409, our event is about a version that is past: it has nothing to say; the present state comes down."""
+        answer = await self._wire.ask("GET", self._of(parcel.request))
+        if not (isinstance(answer, Answer) and answer.status == 200 and answer.content_type == JSON):
+            missing = isinstance(answer, Answer) and answer.status == 404 and answer.ours
+            return Dead("409 and the portal has no such request") if missing else answers.refusal(answer)
+        filed = answers.read(answer.body, answers.Filed)
+        if filed is None or filed.id != parcel.request:
             return Retry("the portal's answer leaves our request out")
-        return _refusal(answer, parcel)
+        if len(self._refetched) < _REFETCHED_MOST:
+            self._refetched[filed.id] = Change(f"{filed.id}.{filed.version}", filed.id, filed.state, filed.version)
+        return Delivered()
 
     async def changes(self, cursor: str, *, at_once: bool = False) -> Changes | Refusal:
-        """Long-poll for a page of changes; a cursor too old (410) is answered by the whole snapshot."""
-        wait = "0" if at_once else str(self._settings.wait_s)
-        query = {"after": cursor, "wait": wait, "limit": str(_PAGE)}
-        answer = await self._ask("GET", f"{self._village}/changes", params=query, most=_BODY_MOST)
-        if isinstance(answer, _Answer) and answer.status == 204:
+        """Long-poll for a page of changes; a cursor too old (410) is answered by the snapshot, page by page.
+
+        A cursor inside a snapshot is our own and holds what the portal needs for the next page.
+        """
+        if self._refetched:
+            refetched, self._refetched = tuple(self._refetched.values()), {}
+            return Changes(refetched, cursor)
+        if cursor.startswith(answers.SNAPSHOT):
+            return await self._snapshot(*_inside(cursor))
+        wait = 0 if at_once else self._settings.wait_s
+        query = {"after": cursor, "wait": str(wait), "limit": str(_PAGE)}
+        answer = await self._wire.ask("GET", f"{self._village}/changes", query=query, most=_PAGE_MOST, hold_s=wait)
+        if isinstance(answer, Answer) and answer.status == 204:
             return Changes((), cursor)
-        if isinstance(answer, _Answer) and answer.status == 410:
+        if isinstance(answer, Answer) and answer.status == 410:
             log.warning("the portal no longer knows our cursor: reading its snapshot")
-            answer = await self._ask("GET", f"{self._village}/snapshot", most=_SNAPSHOT_MOST)
-        if isinstance(answer, _Answer) and answer.status == 200 and answer.content_type in _JSON:
-            return _page(answer.body)
-        refusal = _refusal(answer)
-        return Retry(refusal.detail) if isinstance(refusal, Dead) else refusal
+            return await self._snapshot("", "")
+        return _page(answer)
+
+    async def _snapshot(self, go_on: str, after: str) -> Changes | Refusal:
+        """A page of the snapshot: what changes meanwhile comes after the cursor of its first page, `go_on`."""
+        query = {"after": after, "limit": str(_SNAPSHOT_PAGE)}
+        answer = await self._wire.ask("GET", f"{self._village}/snapshot", query=query, most=_PAGE_MOST)
+        if after and isinstance(answer, Answer) and answer.status in (400, 404, 410) and answer.ours:
+            return Changes((), _cursor("", ""))
+        return _page(answer, go_on if after else None)
 
     async def carry(self, blob: Blob) -> Delivered | Partly | Dead | Refusal:
-        """PUT the next range of a blob (RFC 9110 section 14.4); the answer says how many bytes are held."""
-        body = await blob.read(blob.sent, min(_PIECE, blob.size - blob.sent))
-        last = blob.sent + len(body) - 1
-        headers = {
-            "Content-Type": "application/octet-stream",
-            "Content-Range": f"bytes {blob.sent}-{last}/{blob.size}",
-        }
-        answer = await self._ask("PUT", f"/v1/blobs/{blob.sha256}", body=body, headers=headers, most=_PROBLEM_MOST)
-        if isinstance(answer, _Answer) and answer.status in (200, 201, 202) and answer.content_type in _JSON:
-            if answer.status != 202:
-                return Delivered()
-            try:
-                return Partly(min(blob.size, msgspec.json.decode(answer.body, type=_Received).received))
-            except _UNREADABLE:
-                return Retry("the portal's answer to a range is not what was agreed")
-        return _refusal(answer)
+        """PUT the next range of a blob, after asking what the portal holds where that is not known."""
+        return await self._blobs.carry(blob, epoch=self._epoch)
 
     async def beat(self, state: bytes) -> Beat | Refusal:
-        """POST the heartbeat."""
-        answer = await self._ask("POST", f"{self._village}/heartbeat", body=state, most=_PROBLEM_MOST)
-        if isinstance(answer, _Answer) and answer.status == 204:
+        """POST the heartbeat, which enrols this installation; a portal that knows none is no hindrance."""
+        answer = await self._wire.ask("POST", f"{self._village}/heartbeat", body=state)
+        if isinstance(answer, Answer) and (answer.status == 204 or (answer.ours and answer.status in _NO_HEARTBEAT)):
             return Beat()
-        refusal = _refusal(answer)
-        return Retry(refusal.detail) if isinstance(refusal, Dead) else refusal
+        if isinstance(answer, Answer) and answer.status == 200 and answer.content_type == JSON:
+            enrolled = answers.read(answer.body, answers.Enrolled)
+            if enrolled is None:
+                return Retry("the portal's answer to a heartbeat is not what was agreed")
+            self._epoch = max(self._epoch, enrolled.epoch)
+            return Beat(enrolled.epoch)
+        return _no_letter(answers.refusal(answer))
 
     def certificates(self) -> tuple[Certificate, ...]:
-        """None is known yet."""
-        return ()
+        """The box's own, and the portal's as of the last handshake."""
+        return self._tls.certificates()
 
     async def refresh(self) -> None:
         """Drop every pooled connection; the next call opens a new one by whatever route holds then."""
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        self._events.refresh()
+        self._blobs.refresh()
+        await self._wire.drop()
 
     async def close(self) -> None:
-        """Close the session."""
-        await self.refresh()
+        """Close every connection."""
+        await self._wire.drop()
 
     @property
     def _village(self) -> str:
         return f"/v1/villages/{self._code}"
 
-    async def _post_event(self, parcel: Parcel) -> Outcome:
-        event = {
-            "specversion": "1.0",
-            "id": parcel.event,
-            "source": f"kampung/{self._code}",
-            "type": f"kampung.request.{parcel.kind}",
-            "subject": parcel.request,
-            "seq": parcel.seq,
-            "data": msgspec.json.decode(parcel.content),
-        }
-        answer = await self._ask(
-            "POST",
-            f"{self._village}/events",
-            json=[event],
-            headers={"Content-Type": "application/cloudevents-batch+json"},
-            most=_BODY_MOST,
-        )
-        if not (isinstance(answer, _Answer) and answer.status == 200 and answer.content_type in _JSON):
-            return _refusal(answer, parcel)
-        try:
-            results = msgspec.json.decode(answer.body, type=_Results).results
-        except _UNREADABLE:
-            return Retry("the portal's answer to an event is not what was agreed")
-        for result in results:
-            if result.id == parcel.event:
-                return Delivered() if result.status in ("accepted", "duplicate") else Dead(_title(result.problem))
-        return Retry("the portal's answer leaves our event out")
-
-    async def _ask(
-        self,
-        method: str,
-        path: str,
-        *,
-        most: int,
-        json: object = None,
-        body: bytes | None = None,
-        params: dict[str, str] | None = None,
-        headers: dict[str, str] | None = None,
-    ) -> _Answer | Retry:
-        try:
-            session = self._open()
-        except OSError as error:
-            return Retry(f"ca_file {self._settings.ca_file} cannot be used ({type(error).__name__})")
-        try:
-            async with session.request(
-                method,
-                self._settings.url + path,
-                data=body if json is None else msgspec.json.encode(json),
-                params=params,
-                headers={"Content-Type": "application/json", **(headers or {})},
-                timeout=self._timeout(float((params or {}).get("wait", 0))),
-                allow_redirects=False,
-            ) as response:
-                content = await _bounded(response, most)
-                if content is None:
-                    return Retry(f"the portal's answer is larger than {most} bytes")
-                return _Answer(response.status, response.content_type, response.headers.get("Retry-After"), content)
-        except TimeoutError:
-            return Retry("the portal did not answer in time")
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            return Retry(f"no connection to the portal ({type(error).__name__})")
-
-    def _timeout(self, wait_s: float) -> aiohttp.ClientTimeout:
-        # A long poll holds its answer for `wait_s`: a read shorter than that would never see one.
-        settings = self._settings
-        read = max(settings.read_timeout_s, wait_s + 5 if wait_s else 0)
-        connect = settings.connect_timeout_s
-        return aiohttp.ClientTimeout(total=connect + read, sock_connect=connect, sock_read=read)
-
-    def _open(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            tls = ssl.create_default_context(cafile=self._settings.ca_file or None)
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(ssl=tls, limit=16, socket_factory=_socket),
-                headers={
-                    "Authorization": f"Bearer {self._key}",
-                    "Accept": ", ".join((*_JSON, *_PROBLEM)),
-                },
-                cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=True,
-            )
-        return self._session
+    def _of(self, request: str) -> str:
+        return f"/v1/requests/{request}"
 
 
-def _socket(address: tuple[Any, ...]) -> socket.socket:
-    """A TCP socket that notices within some 15 s that its uplink is gone (tcp(7))."""
-    family, kind, protocol = address[:3]
-    made = socket.socket(family, kind, protocol)
-    made.setblocking(False)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 5)
-    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 3)
-    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
-    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 15_000)
-    return made
-
-
-async def _bounded(response: aiohttp.ClientResponse, most: int) -> bytes | None:
-    body = bytearray()
-    async for chunk in response.content.iter_chunked(16_384):
-        body += chunk
-        if len(body) > most:
-            response.close()
-            return None
-    return bytes(body)
-
-
-def _names(body: bytes, parcel: Parcel) -> bool:
-    """Whether the answer speaks of the parcel's request: some portals say 200 and write an error."""
-    try:
-        return msgspec.json.decode(body, type=_Filed).id == parcel.request
-    except _UNREADABLE:
-        return False
-
-
-def _page(body: bytes) -> Changes | Retry:
-    try:
-        page = msgspec.json.decode(body, type=_Page)
-    except _UNREADABLE:
+def _page(answer: Answer | Retry, go_on: str | None = None) -> Changes | Refusal:
+    """A page of changes or of a snapshot; `go_on` is the cursor to keep while the snapshot lasts."""
+    if not (isinstance(answer, Answer) and answer.status == 200 and answer.content_type == JSON):
+        return _no_letter(answers.refusal(answer))
+    page = answers.read(answer.body, answers.Page)
+    if page is None or page.cursor.startswith(answers.SNAPSHOT):
         return Retry("the portal's page of changes is not what was agreed")
-    changes, unreadable = [], 0
-    for raw in page.events:
-        try:
-            event = msgspec.json.decode(raw, type=_Event)
-        except _UNREADABLE:
-            unreadable += 1
-        else:
-            changes.append(Change(event.id, event.subject, event.data.state, event.data.version, event.data.why))
-    return Changes(tuple(changes), page.cursor, unreadable)
+    found, unreadable = answers.changes(page)
+    cursor = page.cursor if go_on is None else go_on
+    return Changes(found, _cursor(cursor, page.next) if page.next else cursor, unreadable)
 
 
-def _refusal(answer: _Answer | Retry, parcel: Parcel | None = None) -> Dead | Refusal:
-    """What an answer that is no success means."""
-    if isinstance(answer, Retry):
-        return answer
-    if answer.status == 401:
-        return Unauthorised("401: the portal refuses the key")
-    if answer.status in _FOR_GOOD and answer.content_type in (*_PROBLEM, *_JSON):
-        return Dead(f"{answer.status} {_detail(answer.body, parcel)}".strip())
-    after = retry.retry_after(answer.retry_after, now=time.time())
-    if answer.status < 400:
-        return Retry(f"{answer.status} with {scrub(answer.content_type)[:60]}: not the portal's answer", after)
-    return Retry(f"the portal answered {answer.status}", after)
+def _cursor(go_on: str, after: str) -> str:
+    return answers.SNAPSHOT + msgspec.json.encode((go_on, after)).decode()
 
 
-def _detail(body: bytes, parcel: Parcel | None) -> str:
-    try:
-        problem = msgspec.json.decode(body, type=dict[str, Any])
-    except _UNREADABLE:
-        return ""
-    return _title(problem, _personal(parcel))
+def _inside(cursor: str) -> tuple[str, str]:
+    go_on, after = answers.read(cursor.removeprefix(answers.SNAPSHOT).encode(), tuple[str, str]) or ("", "")
+    return go_on, after
 
 
-def _title(problem: dict[str, Any] | None, personal: Sequence[str] = ()) -> str:
-    words = (problem or {}).get("title"), (problem or {}).get("detail")
-    return scrub(": ".join(word for word in words if isinstance(word, str)), personal)
+def _no_letter(verdict: Dead | Refusal) -> Refusal:
+    """A refusal of what is no letter: nothing is lost by trying again."""
+    return Retry(verdict.detail) if isinstance(verdict, Dead) else verdict
 
 
-def _personal(parcel: Parcel | None) -> list[str]:
-    if parcel is None:
-        return []
-    content = msgspec.json.decode(parcel.content)
-    applicant = content.get("applicant", {})
-    whole = [value for value in (*applicant.values(), content.get("purpose")) if isinstance(value, str) and value]
-    name = applicant.get("name", "")
-    return whole + [word for word in name.split() if len(word) > 2]
+def _unenrolled(outcome: Outcome, epoch: int) -> Outcome:
+    """Before its first enrolment an installation is not replaced, but unknown: the next heartbeat enrols it."""
+    if isinstance(outcome, Replaced) and not epoch:
+        return Retry("the portal wants this installation's epoch, which the next heartbeat brings")
+    return outcome

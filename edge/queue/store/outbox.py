@@ -9,8 +9,9 @@ States of a row::
       └─ held                                        (behind an earlier open or dead row of its stream)
 
 also withdrawn (cancelled before anything left the box) and expired (not handed over by expires_at). Nothing here looks
-at more rows than it moves: every question has its partial index, and depths are kept by triggers (`outbox_depth`).
-All functions take the connection of the caller's transaction. Times are Unix seconds.
+at more rows than it moves: every question has its partial index, and depths are kept by triggers (`outbox_depth`);
+`edge.queue.store.outbox_view` reads them. All functions take the connection of the caller's transaction. Times are Unix
+seconds.
 """
 
 from __future__ import annotations
@@ -23,9 +24,13 @@ from dataclasses import dataclass
 from edge.queue import lane
 from edge.queue.lane import Lane
 from edge.queue.request import uuid7
-from edge.queue.store.seal import Seal
+from edge.queue.store import audit
+from edge.queue.store.seal import Seal, SealBroken
 
 OPEN = ("pending", "waiting", "held", "leased", "confirming")
+DAMAGED = "damaged"
+ALONE_FROM = 2
+"""A row with so many faults is suspected for itself: it goes alone, and a recovery does not hurry it."""
 # As literals, since a partial index serves only a question that repeats its condition.
 _OPEN = "('pending', 'waiting', 'held', 'leased', 'confirming')"
 _UNSETTLED = "('pending', 'waiting', 'held', 'leased', 'confirming', 'dead')"
@@ -49,16 +54,8 @@ class Row:
     created_at: float
     payload: bytes
 
-
-@dataclass(frozen=True, slots=True)
-class Backlog:
-    """What the outbox holds: open rows, the oldest's time of writing, dead letters, the earliest next try."""
-
-    waiting: int
-    oldest: float | None
-    dead: int
-    next_try: float | None
-    failing: bool
+    def __repr__(self) -> str:
+        return f"Row({self.seq}: {self.kind} {self.event})"
 
 
 def put(
@@ -91,15 +88,23 @@ def put(
     return event
 
 
-def free_leases(conn: sqlite3.Connection) -> int:
-    """At start: whatever was being sent when the process died, and whatever waited, may be tried at once."""
-    conn.execute("UPDATE outbox SET state = 'pending', leased_until = NULL WHERE state = 'leased'")
+# ---- what comes due --------------------------------------------------------------------------------------------------
+
+
+def free_leases(conn: sqlite3.Connection, lanes: Iterable[Lane] = tuple(Lane)) -> int:
+    """At start: what was being sent when the process died, and whatever waited, may be tried at once."""
+    for each in lanes:
+        conn.execute(
+            "UPDATE outbox SET state = 'pending', leased_until = NULL WHERE state = 'leased' AND lane = ?", (int(each),)
+        )
     return hurry(conn)
 
 
 def hurry(conn: sqlite3.Connection) -> int:
-    """Forget the waits of what was tried before (an uplink recovered)."""
-    return conn.execute(f"UPDATE outbox SET state = 'pending' WHERE {_WAITING} AND attempts > 0").rowcount
+    """Forget the waits of what was tried before (an uplink recovered), but of rows that fail by themselves."""
+    return conn.execute(
+        f"UPDATE outbox SET state = 'pending' WHERE {_WAITING} AND attempts > 0 AND faults < ?", (ALONE_FROM,)
+    ).rowcount
 
 
 def promote(conn: sqlite3.Connection, *, now: float, most_wait_s: float) -> None:
@@ -107,21 +112,20 @@ def promote(conn: sqlite3.Connection, *, now: float, most_wait_s: float) -> None
 
     A time that lies further ahead than any wait can be means that the clock jumped back: it is due.
     """
-    conn.execute(
-        "UPDATE outbox SET state = 'pending' WHERE seq IN (SELECT seq FROM outbox WHERE state IN ('waiting', "
-        "'confirming') AND (not_before <= :now OR not_before > :now + CASE attempts WHEN 0 THEN :ahead ELSE :most END) "
-        "LIMIT :each)",
-        {"now": now, "most": most_wait_s, "ahead": _AHEAD_MOST_S, "each": _EACH_TIME},
-    )
+    due = "UPDATE outbox SET state = 'pending' WHERE seq IN (SELECT seq FROM outbox WHERE state IN ('waiting', "
+    each = " LIMIT ?)"
+    conn.execute(f"{due}'confirming') AND not_before <= ?{each}", (now, _EACH_TIME))
+    conn.execute(f"{due}'confirming') AND not_before > ? AND attempts > 0{each}", (now + most_wait_s, _EACH_TIME))
+    conn.execute(f"{due}'confirming') AND not_before > ?{each}", (now + _AHEAD_MOST_S, _EACH_TIME))
     conn.execute(
         "UPDATE outbox SET state = 'pending', leased_until = NULL "
-        "WHERE state = 'leased' AND (leased_until <= :now OR leased_until > :now + :most)",
-        {"now": now, "most": most_wait_s},
+        "WHERE state = 'leased' AND (leased_until <= ? OR leased_until > ?)",
+        (now, now + most_wait_s),
     )
 
 
 def expire(conn: sqlite3.Connection, *, now: float) -> int:
-    """End what was not handed over in its time; how many rows."""
+    """End what was not handed over in its time; how many rows, at most 500 a call."""
     rows = conn.execute(
         f"SELECT seq, stream FROM outbox WHERE expires_at IS NOT NULL AND state IN {_UNSETTLED} "
         "AND state NOT IN ('leased', 'confirming') AND expires_at <= ? LIMIT ?",
@@ -130,6 +134,17 @@ def expire(conn: sqlite3.Connection, *, now: float) -> int:
     for row in rows:
         _end(conn, row["seq"], row["stream"], "expired", now=now)
     return len(rows)
+
+
+def due(conn: sqlite3.Connection, lanes: Iterable[Lane]) -> bool:
+    """Whether a row of `lanes` is due now (as far as `promote` has been called)."""
+    return any(
+        conn.execute("SELECT 1 FROM outbox WHERE state = 'pending' AND lane = ? LIMIT 1", (int(each),)).fetchone()
+        for each in lanes
+    )
+
+
+# ---- leased rows -----------------------------------------------------------------------------------------------------
 
 
 def claim(
@@ -141,9 +156,16 @@ def claim(
     most_wait_s: float,
     lease_s: float = 300.0,
     lanes: Iterable[Lane] = tuple(Lane),
+    after: Iterable[Lane] = (),
 ) -> list[Row]:
-    """Lease up to `limit` due rows of `lanes` for `lease_s`, by lane and then the oldest first."""
+    """Lease up to `limit` due rows of `lanes` for `lease_s`, by lane and then the oldest first.
+
+    Nothing while a row of the lanes `after` is due: those go first. `most_wait_s` is longer than any wait or lease of a
+    row that was tried. A row whose payload does not open is made dead here, named in the audit.
+    """
     promote(conn, now=now, most_wait_s=max(most_wait_s, 2 * lease_s))
+    if due(conn, after):
+        return []
     found: list[sqlite3.Row] = []
     for wanted in sorted(lanes):
         if len(found) >= limit:
@@ -156,15 +178,30 @@ def claim(
             ).fetchall(),
             key=lambda row: int(row["seq"]),
         )
-    return [_read(seal, row) for row in found]
+    return [row for each in found if (row := _read(conn, seal, each, now=now)) is not None]
 
 
-def _read(seal: Seal, row: sqlite3.Row) -> Row:
-    payload = seal.open(row["payload"], f"outbox:{row['event']}").encode()
+def _read(conn: sqlite3.Connection, seal: Seal, row: sqlite3.Row, *, now: float) -> Row | None:
+    try:
+        payload = seal.open(row["payload"] or b"", f"outbox:{row['event']}").encode()
+    except SealBroken:
+        error = f"{DAMAGED}: the payload of outbox row {row['seq']} does not open"
+        # What was tried before may have arrived: such a row must not pass for one that never left (`withdraw`).
+        conn.execute(
+            "UPDATE outbox SET attempts = attempts - 1, faults = faults + (attempts > 1) WHERE seq = ?", (row["seq"],)
+        )
+        _end(conn, row["seq"], row["stream"], "dead", now=now, error=error)
+        audit.record(conn, "outbox-damaged", row["request"] or row["event"], f"{row['kind']}: {error}", now=now)
+        return None
     return Row(
         *(row["seq"], row["event"], row["stream"], row["request"] or "", row["kind"], Lane(row["lane"])),
         *(row["attempts"], row["faults"], row["created_at"], payload),
     )
+
+
+def renew(conn: sqlite3.Connection, row: Row, *, until: float) -> None:
+    """Keep a leased row longer: what it needs takes its time (a scan on a thin line)."""
+    conn.execute("UPDATE outbox SET leased_until = ? WHERE seq = ? AND state = 'leased'", (until, row.seq))
 
 
 def settle(conn: sqlite3.Connection, row: Row, state: str, *, now: float, error: str = "") -> bool:
@@ -178,22 +215,25 @@ def settle(conn: sqlite3.Connection, row: Row, state: str, *, now: float, error:
 def hand_over(conn: sqlite3.Connection, row: Row, *, until: float) -> None:
     """A broker has a leased row: keep it until it is confirmed, and send it again at `until` if it is not."""
     conn.execute(
-        "UPDATE outbox SET state = 'confirming', not_before = ?, leased_until = NULL "
+        "UPDATE outbox SET state = 'confirming', not_before = ?, leased_until = NULL, error = '' "
         "WHERE seq = ? AND state = 'leased'",
         (until, row.seq),
     )
 
 
-def confirm(conn: sqlite3.Connection, event: str, *, now: float) -> str | None:
-    """The far end has an event: end its row as delivered. The kind of the row, None when there was nothing to end."""
+def confirm(conn: sqlite3.Connection, event: str, *, now: float) -> tuple[str, str] | None:
+    """The far end has an event: end its row as delivered.
+
+    Its kind and request ("" of none); None when there was nothing to end.
+    """
     row = conn.execute(
-        f"SELECT seq, stream, kind FROM outbox WHERE event = ? AND state IN {_OPEN} AND attempts > 0",
+        f"SELECT seq, stream, kind, request FROM outbox WHERE event = ? AND state IN {_UNSETTLED} AND attempts > 0",
         (event,),
     ).fetchone()
     if row is None:
         return None
     _end(conn, row["seq"], row["stream"], "delivered", now=now)
-    return str(row["kind"])
+    return str(row["kind"]), str(row["request"] or "")
 
 
 def postpone(conn: sqlite3.Connection, row: Row, *, not_before: float, error: str, fault: bool = False) -> None:
@@ -205,10 +245,67 @@ def postpone(conn: sqlite3.Connection, row: Row, *, not_before: float, error: st
     )
 
 
+def release(conn: sqlite3.Connection, row: Row) -> None:
+    """Give a leased row back as if it had not been tried this time."""
+    conn.execute(
+        "UPDATE outbox SET state = 'pending', leased_until = NULL, attempts = attempts - 1 "
+        "WHERE seq = ? AND state = 'leased'",
+        (row.seq,),
+    )
+
+
+def blame(conn: sqlite3.Connection, seqs: Iterable[int], *, most: int, now: float) -> list[tuple[str, str, str]]:
+    """Rows that failed alone while others were taken: one fault more each; with `most` of them a row is dead.
+
+    Returns kind, subject (request or event) and error of each that died.
+    """
+    died = []
+    for seq in seqs:
+        row = conn.execute(
+            f"UPDATE outbox SET faults = faults + 1 WHERE seq = ? AND state IN {_OPEN} "
+            "RETURNING stream, faults, kind, request, event, error",
+            (seq,),
+        ).fetchone()
+        if row is not None and row["faults"] >= most:
+            error = f"{row['faults']} tries failed while others arrived: {row['error']}"
+            _end(conn, seq, row["stream"], "dead", now=now, error=error)
+            died.append((row["kind"], row["request"] or row["event"], error))
+    return died
+
+
+# ---- what a person or a request's owner decides ----------------------------------------------------------------------
+
+
+def revive(conn: sqlite3.Connection, seq: int, *, now: float) -> bool:
+    """Try a dead row again, in its place of its stream; False when it is not dead."""
+    row = conn.execute("SELECT stream, expires_at FROM outbox WHERE seq = ? AND state = 'dead'", (seq,)).fetchone()
+    if row is None:
+        return False
+    first = row["stream"] is None or _first(conn, row["stream"]) == seq
+    conn.execute(
+        "UPDATE outbox SET state = ?, faults = 0, not_before = 0, settled_at = NULL, "
+        "expires_at = CASE WHEN expires_at > ? THEN expires_at END WHERE seq = ?",
+        ("pending" if first else "held", now, seq),
+    )
+    return True
+
+
+def discard(conn: sqlite3.Connection, seq: int, *, now: float, reason: str) -> bool:
+    """Give a dead row up: its payload is dropped and its stream goes on; False when it is not dead."""
+    row = conn.execute("SELECT stream FROM outbox WHERE seq = ? AND state = 'dead'", (seq,)).fetchone()
+    if row is None:
+        return False
+    _end(conn, seq, row["stream"], "discarded", now=now, error=reason)
+    return True
+
+
 def withdraw(conn: sqlite3.Connection, request: str, *, now: float) -> bool:
-    """Take back the request's rows if none can have reached the portal; False when one may have."""
+    """Take back the request's rows if none can have reached the portal; False when one may have.
+
+    A row that was refused never arrived; one that is dead for its own faults (no answer, again and again) may have.
+    """
     tried = conn.execute(
-        "SELECT 1 FROM outbox WHERE request = ? AND attempts > 0 AND state <> 'dead'", (request,)
+        "SELECT 1 FROM outbox WHERE request = ? AND attempts > 0 AND (state <> 'dead' OR faults > 0)", (request,)
     ).fetchone()
     if tried is not None:
         return False
@@ -218,27 +315,6 @@ def withdraw(conn: sqlite3.Connection, request: str, *, now: float) -> bool:
         (now, request),
     )
     return True
-
-
-def backlog(conn: sqlite3.Connection) -> Backlog:
-    """What is there, without counting a row."""
-    depth = depths(conn)
-    oldest = conn.execute(f"SELECT created_at FROM outbox WHERE state IN {_OPEN} ORDER BY seq LIMIT 1").fetchone()
-    (next_try,) = conn.execute("SELECT min(not_before) FROM outbox WHERE state IN ('waiting', 'confirming')").fetchone()
-    failing = conn.execute(f"SELECT 1 FROM outbox WHERE {_WAITING} AND attempts > 0 LIMIT 1").fetchone()
-    return Backlog(
-        sum(rows for (_, state), rows in depth.items() if state in OPEN),
-        oldest[0] if oldest else None,
-        sum(rows for (_, state), rows in depth.items() if state == "dead"),
-        next_try,
-        failing is not None,
-    )
-
-
-def depths(conn: sqlite3.Connection) -> dict[tuple[Lane, str], int]:
-    """Rows by lane and state, as the triggers keep them."""
-    rows = conn.execute("SELECT lane, state, rows FROM outbox_depth WHERE rows > 0")
-    return {(Lane(row["lane"]), row["state"]): row["rows"] for row in rows}
 
 
 def _end(conn: sqlite3.Connection, seq: int, stream: str | None, state: str, *, now: float, error: str = "") -> None:

@@ -13,11 +13,13 @@ from edge.config import Upstream
 from edge.health import Health
 from edge.queue.contact import Contact
 from edge.queue.receiver import Receiver
+from edge.queue.settlement import Settlement
 from edge.queue.sink import Beat, Blob, Certificate, Change, Changes, Delivered, Outcome, Parcel
 from edge.queue.store.database import Store
 from edge.queue.store.requests import Requests
 from edge.queue.store.seal import Seal
 
+SETTINGS = Upstream(url="https://portal.example")
 UNKNOWN = Change("event-1", "01a200cb-841a-7db4-a6ec-67221eab7699", "completed", 2)
 
 
@@ -25,7 +27,7 @@ class Resting(Contact):
     """A contact that tells when the receiver rests, and lets it rest for good."""
 
     def __init__(self, clock: SystemClock) -> None:
-        super().__init__(Upstream(url="https://portal.example"), clock=clock, health=Health(clock.wall))
+        super().__init__(SETTINGS, clock=clock, health=Health(clock.wall))
         self.rested = asyncio.Event()
 
     async def rest(self, seconds: float, event: asyncio.Event | None = None) -> None:
@@ -83,8 +85,9 @@ async def test_a_portal_that_moves_its_cursor_for_nothing_is_not_asked_without_r
     clock = SystemClock()
     store = await Store.open(tmp_path / "box.db", max_mbyte=16, group_commit_ms=1)
     sink, contact = SaysNothingNew(page), Resting(clock)
+    requests = Requests(Seal(bytes(32)))
     receiver = Receiver(
-        *(store, Requests(Seal(bytes(32))), sink, contact),
+        *(store, requests, sink, contact, Settlement(requests, SETTINGS, contact.delay)),
         clock=clock,
         announce=lambda _: None,
         on_change=lambda *_: None,

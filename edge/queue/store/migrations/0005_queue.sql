@@ -101,32 +101,34 @@ CREATE INDEX outbox_waiting ON outbox (not_before) WHERE state IN ('waiting', 'c
 CREATE INDEX outbox_leased ON outbox (leased_until) WHERE state = 'leased';
 CREATE INDEX outbox_expires ON outbox (expires_at)
     WHERE expires_at IS NOT NULL AND state IN ('pending', 'waiting', 'held', 'leased', 'confirming', 'dead');
-CREATE INDEX outbox_open ON outbox (seq) WHERE state IN ('pending', 'waiting', 'held', 'leased', 'confirming');
 CREATE INDEX outbox_stream ON outbox (stream, seq)
     WHERE stream IS NOT NULL AND state IN ('pending', 'waiting', 'held', 'leased', 'confirming', 'dead');
 CREATE INDEX outbox_dead ON outbox (seq) WHERE state = 'dead';
 CREATE INDEX outbox_request ON outbox (request) WHERE request IS NOT NULL;
 
--- How many rows stand in each lane and state, kept by triggers: nobody counts rows.
+-- How many rows stand in each lane and state and the bytes of their payloads, kept by triggers: nobody counts rows.
 CREATE TABLE outbox_depth (
     lane INTEGER NOT NULL,
     state TEXT NOT NULL,
     rows INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
     PRIMARY KEY (lane, state)
 ) STRICT, WITHOUT ROWID;
-INSERT INTO outbox_depth SELECT lane, state, count(*) FROM outbox GROUP BY lane, state;
+INSERT INTO outbox_depth SELECT lane, state, count(*), ifnull(sum(length(payload)), 0) FROM outbox GROUP BY lane, state;
 CREATE TRIGGER outbox_added AFTER INSERT ON outbox BEGIN
-    INSERT INTO outbox_depth VALUES (new.lane, new.state, 1)
-    ON CONFLICT (lane, state) DO UPDATE SET rows = rows + 1;
+    INSERT INTO outbox_depth VALUES (new.lane, new.state, 1, ifnull(length(new.payload), 0))
+    ON CONFLICT (lane, state) DO UPDATE SET rows = rows + 1, bytes = bytes + excluded.bytes;
 END;
 CREATE TRIGGER outbox_moved AFTER UPDATE OF lane, state ON outbox
 WHEN old.state <> new.state OR old.lane <> new.lane BEGIN
-    UPDATE outbox_depth SET rows = rows - 1 WHERE lane = old.lane AND state = old.state;
-    INSERT INTO outbox_depth VALUES (new.lane, new.state, 1)
-    ON CONFLICT (lane, state) DO UPDATE SET rows = rows + 1;
+    UPDATE outbox_depth SET rows = rows - 1, bytes = bytes - ifnull(length(old.payload), 0)
+    WHERE lane = old.lane AND state = old.state;
+    INSERT INTO outbox_depth VALUES (new.lane, new.state, 1, ifnull(length(new.payload), 0))
+    ON CONFLICT (lane, state) DO UPDATE SET rows = rows + 1, bytes = bytes + excluded.bytes;
 END;
 CREATE TRIGGER outbox_removed AFTER DELETE ON outbox BEGIN
-    UPDATE outbox_depth SET rows = rows - 1 WHERE lane = old.lane AND state = old.state;
+    UPDATE outbox_depth SET rows = rows - 1, bytes = bytes - ifnull(length(old.payload), 0)
+    WHERE lane = old.lane AND state = old.state;
 END;
 
 CREATE TABLE change_new (

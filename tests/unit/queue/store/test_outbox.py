@@ -6,10 +6,12 @@ import sqlite3
 
 import pytest
 
+from edge.queue.lane import Lane
 from edge.queue.request import Request
-from edge.queue.store import outbox
+from edge.queue.store import outbox, outbox_view
+from edge.queue.store.outbox_view import Backlog, Depth
 from edge.queue.store.requests import Requests
-from edge.queue.store.seal import Seal, SealBroken
+from edge.queue.store.seal import Seal
 from tests.unit.queue.store.rows import database
 
 NOW, MOST_S = 1_795_323_600.0, 600.0
@@ -53,14 +55,23 @@ def test_a_row_waits_for_the_earlier_ones_of_its_request(conn: sqlite3.Connectio
     assert [row.kind for row in claim(conn)] == ["cancel_requested"]
 
 
-def test_a_dead_row_holds_back_what_follows_it(conn: sqlite3.Connection) -> None:
-    """An event about a request that the portal refused would be sent after it."""
+@pytest.mark.parametrize("decision", ["retry", "discard"])
+def test_a_dead_row_holds_back_what_follows_it_until_a_person_decides(conn: sqlite3.Connection, decision: str) -> None:
+    """An event about a request that the portal refused would be sent after it, or never."""
     first = file(conn, 1)
     outbox.put(conn, SEAL, first, "cancel_requested", "{}", now=NOW)
     (row,) = claim(conn)
     outbox.settle(conn, row, "dead", now=NOW, error="422")
     assert claim(conn) == []
-    assert outbox.backlog(conn).dead == 1
+    assert outbox_view.backlog(conn).dead == 1
+    if decision == "retry":
+        assert outbox.revive(conn, row.seq, now=NOW)
+        assert [row.kind for row in claim(conn)] == ["request"]
+    else:
+        assert outbox.discard(conn, row.seq, now=NOW, reason="wrong village")
+        assert [row.kind for row in claim(conn)] == ["cancel_requested"]
+    assert not outbox.revive(conn, row.seq, now=NOW)
+    assert not outbox.discard(conn, row.seq, now=NOW, reason="again")
 
 
 @pytest.mark.parametrize(
@@ -114,20 +125,164 @@ def test_only_what_never_left_is_withdrawn(conn: sqlite3.Connection, tried: bool
     assert bool(claim(conn)) is tried
 
 
-def test_the_backlog_counts_what_waits(conn: sqlite3.Connection) -> None:
+def test_the_backlog_tells_what_waits(conn: sqlite3.Connection) -> None:
     """The page would show an empty queue while requests wait, or the sender sleep past the next try."""
-    assert outbox.backlog(conn) == outbox.Backlog(0, None, 0, None, False)
+    assert outbox_view.backlog(conn) == Backlog(0, None, 0, None, False, {})
     file(conn, 1, now=NOW - 60)
     file(conn, 2)
     first, _ = claim(conn)
     outbox.postpone(conn, first, not_before=NOW + 30, error="503")
-    assert outbox.backlog(conn) == outbox.Backlog(2, NOW - 60, 0, NOW + 30, True)
+    found = outbox_view.backlog(conn)
+    assert (found.waiting, found.oldest, found.dead, found.next_try) == (2, NOW - 60, 0, NOW + 30)
+    assert found.failing
+    sizes = [length for (length,) in conn.execute("SELECT length(payload) FROM outbox ORDER BY seq")]
+    assert found.depths == {
+        (Lane.REQUEST, "waiting"): Depth(1, sizes[0]),
+        (Lane.REQUEST, "leased"): Depth(1, sizes[1]),
+    }
+    assert found.bytes == sum(sizes)
 
 
-def test_a_row_opens_only_as_itself(conn: sqlite3.Connection) -> None:
-    """A payload moved to another row would be delivered under its name."""
+@pytest.mark.parametrize("payload", ["(SELECT payload FROM outbox WHERE seq = 1)", "NULL", "x'00'"])
+def test_a_row_opens_only_as_itself(conn: sqlite3.Connection, payload: str) -> None:
+    """A payload moved to another row would be delivered under its name, or a damaged one crash the sender for ever."""
     file(conn, 1)
-    file(conn, 2)
-    conn.execute("UPDATE outbox SET payload = (SELECT payload FROM outbox WHERE seq = 1) WHERE seq = 2")
-    with pytest.raises(SealBroken):
-        claim(conn)
+    damaged = file(conn, 2)
+    conn.execute(f"UPDATE outbox SET payload = {payload} WHERE seq = 2")
+    assert [row.seq for row in claim(conn)] == [1]
+    look = outbox_view.one(conn, 2)
+    assert look is not None
+    assert (look.state, look.attempts) == ("dead", 0)
+    assert look.error.startswith("damaged: ")
+    assert conn.execute("SELECT kind, subject FROM audit").fetchall()[0][:] == ("outbox-damaged", damaged)
+    assert outbox_view.content(conn, SEAL, 2) is None
+
+
+def test_lanes_go_in_their_order(conn: sqlite3.Connection) -> None:
+    """A scan or a digest would leave before a request that came later."""
+    for kind in ("blob", "uplink_hour", "sms_failed", "rt_answered"):
+        outbox.put(conn, SEAL, None, kind, "{}", now=NOW)
+    file(conn, 1)
+    kinds = ["request", "rt_answered", "sms_failed", "uplink_hour", "blob"]
+    assert [row.kind for row in claim(conn)] == kinds
+
+
+def test_a_lane_waits_for_those_before_it(conn: sqlite3.Connection) -> None:
+    """Events would go while requests are due."""
+    file(conn, 1)
+    outbox.put(conn, SEAL, None, "uplink_hour", "{}", now=NOW)
+    later = {"limit": 8, "now": NOW, "most_wait_s": MOST_S, "lanes": (Lane.DIGEST,), "after": (Lane.REQUEST,)}
+    assert outbox.claim(conn, SEAL, **later) == []  # type: ignore[arg-type]  # the table above is right
+    assert [row.kind for row in claim(conn, limit=1)] == ["request"]
+    assert [row.kind for row in outbox.claim(conn, SEAL, **later)] == ["uplink_hour"]  # type: ignore[arg-type]  # as above
+
+
+@pytest.mark.parametrize(
+    ("passed_s", "free"), [(299.0, False), (300.0, True), (-56 * 365 * 86_400.0, True)], ids=["within", "over", "1970"]
+)
+def test_a_lease_ends(conn: sqlite3.Connection, passed_s: float, free: bool) -> None:
+    """A row whose sender hangs would wait for the next restart, or one that is being sent be sent beside itself."""
+    file(conn, 1)
+    (row,) = claim(conn)
+    assert bool(claim(conn, now=NOW + passed_s)) is free
+    if not free:
+        outbox.renew(conn, row, until=NOW + 500)
+        assert claim(conn, now=NOW + 400) == []
+
+
+def test_not_before_and_expiry(conn: sqlite3.Connection) -> None:
+    """A row would leave before its time, or go stale and still be sent, and hold what follows it."""
+    early = outbox.put(conn, SEAL, None, "uplink_hour", "{}", now=NOW, not_before=NOW + 3_600, stream="s")
+    later = outbox.put(conn, SEAL, None, "uplink_hour", "{}", now=NOW, stream="s")
+    assert claim(conn) == []
+    assert [row.event for row in claim(conn, now=NOW + 3_600)] == [early]
+    stale = outbox.put(conn, SEAL, None, "uplink_hour", "{}", now=NOW, expires_at=NOW + 60)
+    assert outbox.expire(conn, now=NOW + 59) == 0
+    assert outbox.expire(conn, now=NOW + 60) == 1
+    assert conn.execute("SELECT state, payload FROM outbox WHERE event = ?", (stale,)).fetchone()[:] == (
+        "expired",
+        None,
+    )
+    assert outbox.confirm(conn, early, now=NOW) == ("uplink_hour", "")
+    assert [row.event for row in claim(conn)] == [later]
+
+
+def test_what_a_broker_took_is_kept_until_it_is_confirmed(conn: sqlite3.Connection) -> None:
+    """A broker that lost its disk would lose a request for good."""
+    request = file(conn, 1)
+    (row,) = claim(conn)
+    outbox.hand_over(conn, row, until=NOW + 60)
+    assert claim(conn, now=NOW + 59) == []
+    (again,) = claim(conn, now=NOW + 60)
+    assert again.payload == row.payload
+    outbox.hand_over(conn, again, until=NOW + 120)
+    assert outbox.confirm(conn, row.event, now=NOW) == ("request", request)
+    assert outbox.confirm(conn, row.event, now=NOW) is None
+    assert outbox.confirm(conn, "nobody's", now=NOW) is None
+    assert claim(conn, now=NOW + 600) == []
+
+
+def test_a_row_that_never_left_cannot_be_confirmed(conn: sqlite3.Connection) -> None:
+    """A mad portal would make the box drop what it never sent."""
+    file(conn, 1)
+    (event,) = conn.execute("SELECT event FROM outbox").fetchone()
+    assert outbox.confirm(conn, event, now=NOW) is None
+    assert len(claim(conn)) == 1
+
+
+def test_blame_makes_a_row_dead_in_the_end(conn: sqlite3.Connection) -> None:
+    """A row that the portal cannot digest would be tried for years."""
+    request = file(conn, 1)
+    for fault in range(1, 4):
+        (row,) = claim(conn)
+        outbox.postpone(conn, row, not_before=NOW, error="500")
+        died = outbox.blame(conn, [row.seq, 99], most=3, now=NOW)
+        assert bool(died) is (fault == 3)
+    assert died == [("request", request, "3 tries failed while others arrived: 500")]
+    assert not outbox.withdraw(conn, request, now=NOW), "the portal may have it"
+    assert outbox.revive(conn, row.seq, now=NOW)
+    assert [row.faults for row in claim(conn)] == [0]
+
+
+def test_a_recovery_hurries_all_but_those_that_fail_by_themselves(conn: sqlite3.Connection) -> None:
+    """A poisoned row would be tried at every recovery, without its own growing wait."""
+    for number in (1, 2):
+        file(conn, number)
+    bad, good = claim(conn)
+    for row in (bad, good):
+        outbox.postpone(conn, row, not_before=NOW + 300, error="500")
+    for _ in range(outbox.ALONE_FROM):
+        outbox.blame(conn, [bad.seq], most=20, now=NOW)
+    assert outbox.hurry(conn) == 1
+    assert [row.seq for row in claim(conn)] == [good.seq]
+
+
+def test_no_question_reads_more_rows_than_it_needs(conn: sqlite3.Connection) -> None:
+    """At a million waiting rows every claim and every look would take seconds."""
+    request = file(conn, 1)
+    asked: list[str] = []
+    conn.set_trace_callback(asked.append)
+    (row,) = claim(conn)
+    outbox.release(conn, row)
+    outbox.free_leases(conn)
+    outbox.hurry(conn)
+    outbox.expire(conn, now=NOW)
+    (row,) = claim(conn)
+    outbox.renew(conn, row, until=NOW)
+    outbox.postpone(conn, row, not_before=NOW, error="")
+    outbox.blame(conn, [row.seq], most=20, now=NOW)
+    outbox.confirm(conn, row.event, now=NOW)
+    outbox.discard(conn, row.seq, now=NOW, reason="")
+    outbox.revive(conn, row.seq, now=NOW)
+    outbox.withdraw(conn, request, now=NOW)
+    outbox_view.backlog(conn)
+    outbox_view.dead(conn, limit=5)
+    outbox_view.unsettled(conn, limit=5)
+    outbox_view.latest(conn, limit=5)
+    outbox_view.behind(conn, row.seq)
+    list(outbox_view.dead_requests(conn, [request]))
+    conn.set_trace_callback(None)
+    for question in {each for each in asked if " outbox" in each and not each.startswith("--")}:
+        for step in conn.execute(f"EXPLAIN QUERY PLAN {question}"):
+            assert not step[3].startswith("SCAN outbox") or " USING " in step[3] or "outbox_depth" in step[3], question
+            assert "TEMP B-TREE" not in step[3], question
