@@ -258,6 +258,7 @@ class Store(Section, frozen=True):
     path: str = "kampung-edge.db"
     max_mbyte: Annotated[int, Meta(ge=8, le=65_536)] = 512
     group_commit_ms: Annotated[float, Meta(ge=0, le=1_000)] = 2
+    attachments_mbyte: Annotated[int, Meta(ge=1, le=65_536)] = 256
     regency_key_file: str = ""
 
 
@@ -290,9 +291,10 @@ class Upstream(Section, frozen=True):
 
 
 class Web(Section, frozen=True):
-    """The local HTTP server; the desk's bearer key is the credential ``desk-key``."""
+    """The local HTTP server; the desk's bearer keys are the credentials ``desk-key`` and ``desk-keys``."""
 
     listen: Annotated[tuple[str, ...], Meta(min_length=1)] = ("127.0.0.1:8480",)
+    calls_per_s: Annotated[int, Meta(ge=1, le=1_000)] = 50
 
 
 class Config(Section, frozen=True):

@@ -78,12 +78,15 @@ class NatsServer:
                 publish=", ".join(f'"{right}"' for right in self.rights),
             )
         )
-        with (self.directory / "log").open("ab") as log:
-            self._process = subprocess.Popen(["nats-server", "-c", str(config)], stdout=log, stderr=log)
+        process = self._process = self._spawn(config)
         async with asyncio.timeout(10):
             while not await _listens(self.port):
-                assert self._process.poll() is None, (self.directory / "log").read_text()
+                assert process.poll() is None, (self.directory / "log").read_text()
                 await asyncio.sleep(0.02)
+
+    def _spawn(self, config: Path) -> subprocess.Popen[bytes]:
+        with (self.directory / "log").open("ab") as log:
+            return subprocess.Popen(["nats-server", "-c", str(config)], stdout=log, stderr=log)
 
     def pause(self) -> None:
         assert self._process is not None

@@ -44,7 +44,8 @@ _PAGE = 50
 _SNAPSHOT_PAGE = 200
 _PAGE_MOST = 1 << 20
 _REFETCHED_MOST = 500
-_NO_HEARTBEAT = frozenset({404, 405, 501})
+_ABSENT = frozenset({404, 405, 501})
+_LEFT_OUT = "the portal's answer leaves our request out"
 
 
 class HttpsSink:
@@ -77,7 +78,10 @@ class HttpsSink:
             puts = [group.create_task(self._put(parcel)) for parcel in requests]
             posted = group.create_task(self._events.post(events))
         outcomes = dict(zip((parcel.event for parcel in events), posted.result(), strict=True))
-        outcomes |= {parcel.event: put.result() for parcel, put in zip(requests, puts, strict=True)}
+        every = [*outcomes.values(), *(put.result() for put in puts)]
+        answered = any(isinstance(outcome, Delivered | Dead) for outcome in every)
+        for parcel, put in zip(requests, puts, strict=True):
+            outcomes[parcel.event] = _blamed(put.result()) if answered else put.result()
         return [_unenrolled(outcomes[parcel.event], parcel.epoch) for parcel in parcels]
 
     async def _put(self, parcel: Parcel) -> Outcome:
@@ -89,7 +93,7 @@ class HttpsSink:
                 filed = answers.read(answer.body, answers.Filed)
                 if filed is not None and filed.id == parcel.request:
                     return Delivered()
-                return Retry("the portal's answer leaves our request out")
+                return Retry(_LEFT_OUT)
             verdict = answers.refusal(answer, parcel)
             if isinstance(verdict, Dead) and isinstance(answer, Answer) and answer.status == 422:
                 return await self._filed_before(parcel, verdict)
@@ -103,8 +107,8 @@ class HttpsSink:
             if filed is not None and filed.id == parcel.request:
                 return Delivered()
         other = answers.refusal(answer)
-        known = isinstance(answer, Answer) and answer.ours and 400 <= answer.status < 500
-        return other if isinstance(other, Retry) and not known else verdict
+        absent = isinstance(answer, Answer) and answer.ours and answer.status in _ABSENT
+        return verdict if absent or isinstance(other, Dead) else other
 
     async def _refetch(self, parcel: Parcel) -> Outcome:
         """409, our event is about a version that is past: it has nothing to say; the present state comes down."""
@@ -114,7 +118,7 @@ class HttpsSink:
             return Dead("409 and the portal has no such request") if missing else answers.refusal(answer)
         filed = answers.read(answer.body, answers.Filed)
         if filed is None or filed.id != parcel.request:
-            return Retry("the portal's answer leaves our request out")
+            return Retry(_LEFT_OUT)
         if len(self._refetched) < _REFETCHED_MOST:
             self._refetched[filed.id] = Change(f"{filed.id}.{filed.version}", filed.id, filed.state, filed.version)
         return Delivered()
@@ -145,7 +149,10 @@ class HttpsSink:
         answer = await self._wire.ask("GET", f"{self._village}/snapshot", query=query, most=_PAGE_MOST)
         if after and isinstance(answer, Answer) and answer.status in (400, 404, 410) and answer.ours:
             return Changes((), _cursor("", ""))
-        return _page(answer, go_on if after else None)
+        page = _page(answer, go_on if after else None)
+        if isinstance(page, Changes) and after and _inside(page.cursor)[1] == after:
+            return Retry("the portal's snapshot does not get on")
+        return page
 
     async def carry(self, blob: Blob) -> Delivered | Partly | Dead | Refusal:
         """PUT the next range of a blob, after asking what the portal holds where that is not known."""
@@ -154,7 +161,7 @@ class HttpsSink:
     async def beat(self, state: bytes) -> Beat | Refusal:
         """POST the heartbeat, which enrols this installation; a portal that knows none is no hindrance."""
         answer = await self._wire.ask("POST", f"{self._village}/heartbeat", body=state)
-        if isinstance(answer, Answer) and (answer.status == 204 or (answer.ours and answer.status in _NO_HEARTBEAT)):
+        if isinstance(answer, Answer) and (answer.status == 204 or (answer.ours and answer.status in _ABSENT)):
             return Beat()
         if isinstance(answer, Answer) and answer.status == 200 and answer.content_type == JSON:
             enrolled = answers.read(answer.body, answers.Enrolled)
@@ -210,6 +217,13 @@ def _inside(cursor: str) -> tuple[str, str]:
 def _no_letter(verdict: Dead | Refusal) -> Refusal:
     """A refusal of what is no letter: nothing is lost by trying again."""
     return Retry(verdict.detail) if isinstance(verdict, Dead) else verdict
+
+
+def _blamed(outcome: Outcome) -> Outcome:
+    """The portal answers others: where it breaks at this one, or answers nonsense, this one is at fault."""
+    if isinstance(outcome, Retry) and outcome.detail in (_LEFT_OUT, "the portal answered 500"):
+        return Retry(outcome.detail, outcome.after_s, own=True)
+    return outcome
 
 
 def _unenrolled(outcome: Outcome, epoch: int) -> Outcome:

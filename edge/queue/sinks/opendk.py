@@ -130,7 +130,13 @@ class OpenDkSink:
         """OpenDK knows no heartbeats: ask who we are, which tells that it is there and that the key is right."""
         del state
         answer = await self._client.get("/api/v1/auth/me")
-        return Beat() if isinstance(answer, Answer) else answer
+        if not isinstance(answer, Answer):
+            return answer
+        try:
+            msgspec.json.decode(answer.body)
+        except UNREADABLE:
+            return Retry("OpenDK's answer is no JSON")
+        return Beat()
 
     async def changes(self, cursor: str, *, at_once: bool = False) -> Changes | Refusal:
         """What has changed in the list since it was last read; it is read every `poll_s`."""
