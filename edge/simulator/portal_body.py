@@ -29,10 +29,13 @@ async def read(request: web.Request, most: int, *, gzip: bool = True) -> bytes:
     if (request.content_length or 0) > most:
         raise _too_large(most)
     body = bytearray()
-    async for chunk in request.content.iter_chunked(65_536):
-        body += chunk
-        if len(body) > most:
-            raise _too_large(most)
+    try:
+        async for chunk in request.content.iter_chunked(65_536):
+            body += chunk
+            if len(body) > most:
+                raise _too_large(most)
+    except ConnectionError:  # the box died, or its uplink
+        raise Refused(problem(400, "the body is cut off")) from None
     return bytes(body) if encoding == "identity" else _undone(bytes(body), most)
 
 
