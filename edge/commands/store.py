@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from edge.config import Config
+    from edge.queue.store.examine import Findings
     from edge.queue.store.restore import Restored
 
 KEYS = Path("/etc/kampung-edge/keys")
@@ -166,6 +167,31 @@ def restore(file: Path, path: Path, keys: Path, private_key: Path | None, replac
     _show_restored(done, _store_file(config))
 
 
+@store.command("check", short_help="Read every row, change nothing.")
+@config_option
+@json_option
+def check(path: Path, as_json: bool) -> None:
+    """Read the whole store, also while the daemon runs: structure, check sums, references, what was lost to damage.
+
+    Ends with 1 when something is wrong now.
+
+    \b
+    Example: kampung-edge store check --json
+    """
+    from edge.queue.store.examine import examine
+
+    config = load(path)
+    file = _store_file(config)
+    with refusals():
+        found = examine(file, progress=_progress())
+    if as_json:
+        print_json({"store": str(file), "well": found.well, **asdict(found)})
+    else:
+        _show_findings(found, file)
+    if not found.well:
+        sys.exit(exits.FAILED)
+
+
 @store.command("compact", short_help="Give back the room of what was deleted.")
 @config_option
 @json_option
@@ -248,6 +274,21 @@ def _progress() -> Callable[[str, int], None]:
             click.echo(f"\r{what}: {done:,}\033[K", err=True, nl=False)
 
     return say
+
+
+def _show_findings(found: Findings, file: Path) -> None:
+    for problem in (*found.problems, *found.dangling):
+        click.echo(f"{click.style('wrong', fg='red')}: {problem}")
+    for bad in found.bad_rows:
+        row = " ".join(map(str, bad.place))
+        click.echo(f"{click.style('wrong', fg='red')}: row {row} of {bad.table} does not have its check sum")
+    for gap in found.gaps:
+        click.echo(f"gap: {gap}")
+    for lost in found.damage:
+        at = datetime.fromtimestamp(lost.found_at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+        click.echo(f"lost before ({at}): {lost.lost} of {lost.place}")
+    verdict = "sound" if found.well else "damaged; the daemon sets right what it meets, a backup is docs/backup.md"
+    click.echo(f"{file}: {found.rows} rows read; {verdict}")
 
 
 def _show_restored(done: Restored, file: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import re
 import sqlite3
 import subprocess
 import sys
@@ -267,6 +268,20 @@ def test_a_damaged_row_makes_no_backup(box: Box, tmp_path: Path) -> None:
     assert "run `kampung-edge store check`" in done.stderr
     assert not (tmp_path / "a.kampung-edge").exists()
     assert [file.name for file in tmp_path.glob(".a*")] == []
+
+
+def test_a_check_finds_what_sqlite_does_not_see(box: Box) -> None:
+    """A flipped byte is read as a villager's wish until somebody complains."""
+    well = box.good("check")
+    assert (well["well"], well["bad_rows"], well["rows"] > 8) == (True, [], True)
+    raw = bytearray(box.store.read_bytes())
+    for place in re.finditer(b"SKTM", bytes(raw)):
+        raw[place.start()] ^= 0x01
+    box.store.write_bytes(raw)
+    done = box.call("check", "--json")
+    assert done.returncode == 1
+    assert [bad["table"] for bad in json.loads(done.stdout)["bad_rows"]] == ["request"] * 3
+    assert "row 1 of request does not have its check sum" in box.call("check").stdout
 
 
 def test_compacting_gives_room_back(box: Box) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.queue.store import files, installation, rowsum, sealing
+from edge.queue.store import examine, files, installation, rowsum, sealing, tables
 from edge.queue.store.seal import Seal
 
 Progress = Callable[[str, int], None]
@@ -164,27 +164,13 @@ def proven(conn: sqlite3.Connection, draft: Path, progress: Progress) -> int:
     if verdict != "ok":
         raise BackupRefused(f"the copy {draft} does not read back ({verdict}): is that disk sound?")
     rows = 0
-    for table in summed(conn):
-        good, bad = conn.execute(
-            f'SELECT count(*), coalesce(sum(sum <> rowsum({columns(conn, table)})), 0) FROM "{table}"'  # noqa: S608 - schema names
-        ).fetchone()
-        if bad:
-            raise BackupRefused(f"{bad} rows of {table} are damaged: run `kampung-edge store check`")
-        rows += int(good)
-        progress("reading back", rows)
+    for table in tables.summed(conn).values():
+        for seen, wrong in examine.bad_rows(conn, table):
+            if wrong:
+                raise BackupRefused(f"rows of {table.name} are damaged: run `kampung-edge store check`")
+            rows += seen
+            progress("reading back", rows)
     return rows
-
-
-def summed(conn: sqlite3.Connection) -> list[str]:
-    """The tables whose rows carry a sum."""
-    tables = conn.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND sql LIKE '%rowsum(%'")
-    return [str(row[0]) for row in tables.fetchall()]
-
-
-def columns(conn: sqlite3.Connection, table: str) -> str:
-    """What rowsum() takes of a table, as SQL."""
-    names = (str(row["name"]) for row in conn.execute(f'PRAGMA table_info("{table}")'))
-    return ", ".join((f"'{table}'", *(f'"{column}"' for column in names)))
 
 
 def make_durable(file: Path) -> None:

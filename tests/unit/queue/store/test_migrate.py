@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.queue.store import backup, files, rowsum
+from edge.queue.store import examine, files, rowsum, tables
 from edge.queue.store.migrate import MigrationRefused, main, migrate, statements
 from tests.unit.queue.store.old_stores import SCHEMAS, build, kept, rows
 
@@ -165,10 +165,9 @@ def test_every_older_schema_is_brought_up_to_date_with_its_rows(tmp_path: Path, 
     connection = files.connect(path)
     assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
     assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
-    for table in backup.summed(connection):
-        wrong = f'SELECT count(*) FROM "{table}" WHERE sum <> rowsum({backup.columns(connection, table)})'
-        assert connection.execute(wrong).fetchone()[0] == 0
-    assert set(after) <= set(backup.summed(connection))
+    found = tables.summed(connection)
+    assert [wrong for table in found.values() for _, wrong in examine.bad_rows(connection, table) if wrong] == []
+    assert set(after) <= set(found)
     connection.close()
 
 
