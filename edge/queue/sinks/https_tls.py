@@ -164,13 +164,15 @@ def _no_password() -> str:
 
 
 def _ssl_error(error: BaseException | None) -> ssl.SSLError | None:
-    """The TLS error behind a client library's own."""
+    """The TLS error itself, behind a client library's own (which may claim to be one)."""
+    found = None
     for _ in range(8):
-        if error is None or isinstance(error, ssl.SSLError):
-            return error
+        if error is None:
+            break
+        found = error if isinstance(error, ssl.SSLError) else found
         inner = getattr(error, "certificate_error", None) or getattr(error, "os_error", None)
         error = inner if isinstance(inner, BaseException) else error.__cause__ or error.__context__
-    return None
+    return found
 
 
 def _stamp(name: str) -> tuple[int, int] | None:
