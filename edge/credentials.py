@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edge.desk_keys import DeskKey, parse
+
 KEY_BYTES = 32
 DEVICE_PREFIX = "snmp-"
 _MOST_DEVICES = 32
@@ -32,6 +34,7 @@ class Credentials:
     portal_client_key: str = ""
     sim_pin: str = field(default="", repr=False)
     snmp: Mapping[str, str] = field(default_factory=dict, repr=False)
+    desk_keys: tuple[DeskKey, ...] = field(default=(), repr=False)
 
 
 def read(directory: Path | None = None) -> Credentials:
@@ -48,7 +51,15 @@ def read(directory: Path | None = None) -> Credentials:
     desk_key, portal_key, sim_pin = (_text(given / name) for name in ("desk-key", "portal-key", "sim-pin"))
     client_key = given / "portal-client-key"
     path = str(client_key) if _text(client_key) else ""
-    return Credentials(_store_key(given), desk_key, portal_key, path, sim_pin, _devices(given))
+    return Credentials(_store_key(given), desk_key, portal_key, path, sim_pin, _devices(given), _desk_keys(given))
+
+
+def _desk_keys(directory: Path) -> tuple[DeskKey, ...]:
+    path = directory / "desk-keys"
+    try:
+        return parse(_text(path))
+    except ValueError as error:
+        raise CredentialError(f"{path}: {error}; write it with `kampung-edge keys {directory} --desk NAME`") from None
 
 
 def _devices(directory: Path) -> dict[str, str]:

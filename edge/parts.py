@@ -16,14 +16,17 @@ from edge.clock import Clock
 from edge.config import Config
 from edge.control import Control, Handler
 from edge.credentials import Credentials
+from edge.desk_keys import KeyRing
 from edge.events import ClassMoved, Event, UplinkJudged
 from edge.health import Health
 from edge.metrics import Metrics
 from edge.modem.driver import Driver
 from edge.monitor.verdict import Verdict
 from edge.network import Network, Running
+from edge.queue.attachments import Attachments
 from edge.queue.desk import Desk
 from edge.queue.forwarder import Forwarder
+from edge.queue.records import Records
 from edge.queue.sink import KINDS
 from edge.queue.store.database import Store, StoreError
 from edge.queue.store.messages import Messages
@@ -163,7 +166,13 @@ class Generation:
         """The parts that keep and carry requests, by name; facts flow from the first to the last."""
         requests = Requests(Seal(self._secrets.store_key))
         messages = Messages(requests.seal)
+        self._attachments = Attachments(
+            *(store, requests.seal, Path(self._config.state_dir) / "attachments"),
+            max_mbyte=self._config.store.attachments_mbyte,
+            clock=self._clock,
+        )
         parts = self._build_sms(store, requests, messages)
+        parts["attachments"] = self._attachments.run
         parts["web"] = self._build_web(store, requests).run
         self._offer(self._views.handlers() | self._by_hand(store, messages, requests.seal).handlers())
         self._offer(self._driver.handlers() if self._driver else {})
@@ -231,7 +240,9 @@ class Generation:
             config.web,
             allow=(*config.classes.service.networks, *config.policy.management),
             desk=Desk(store, requests, missing=letters.missing, clock=self._clock, announce=self._announce),
-            desk_key=self._secrets.desk_key,
+            records=Records(store, requests, clock=self._clock),
+            scans=self._attachments,
+            keys=KeyRing(self._secrets.desk_key, self._secrets.desk_keys),
             overview=views.overview,
             metrics=self._scrape,
             health=self._health,

@@ -56,6 +56,7 @@ Code = Literal[
     "attachment-differs",
     "too-many-attachments",
     "attachment-busy",
+    "content-range",
     "wrong-offset",
     "wrong-content",
     "hash-differs",
@@ -65,10 +66,10 @@ Code = Literal[
 class NewAttachment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is announced before the bytes come; `sha256` is that of the whole file, in hexadecimal."""
 
-    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
     size: Annotated[int, Meta(ge=1, le=MOST_BYTES)]
     media_type: Literal["application/pdf", "image/jpeg", "image/png"]
-    name: Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f/\\]*$")]
+    name: Annotated[str, Meta(min_length=1, max_length=100)]
 
 
 class Refused(Exception):
@@ -135,12 +136,21 @@ class Attachments:
         room = await self._disk(self._prepare)
         return await self._store.write(lambda conn: self._begin(conn, request, new, room))
 
-    async def of_request(self, request: str) -> list[Attachment]:
-        """The attachments of a request, the oldest first."""
-        return await self._store.read(lambda conn: rows.of_request(conn, self._seal, request))
+    async def of_request(self, request: str) -> list[Attachment] | None:
+        """The attachments of a request, the oldest first; None when there is no such request."""
+        return await self._store.read(lambda conn: self._of_request(conn, request))
 
-    async def receive(self, request: str, identifier: str, start: int | None, source: AsyncIterator[bytes]) -> Taken:
+    def _of_request(self, conn: sqlite3.Connection, request: str) -> list[Attachment] | None:
+        if conn.execute("SELECT 1 FROM request WHERE id = ?", (request,)).fetchone() is None:
+            return None
+        return rows.of_request(conn, self._seal, request)
+
+    async def receive(
+        self, request: str, identifier: str, size: int, start: int | None, source: AsyncIterator[bytes]
+    ) -> Taken:
         """Take the bytes of `source`, the first of them at `start` (None: where it stands, with nothing to give).
+
+        `size` is that of the whole file.
 
         Whatever ends `source` early passes through; the whole pieces that came are kept. Raises `Refused`, and
         `StoreFull` when the disk is.
@@ -152,6 +162,8 @@ class Attachments:
             scan = await self._known(identifier)
             if scan is None or scan.request != request:
                 raise Refused("no-such-attachment")
+            if size != scan.size:
+                raise Refused("content-range")
             if scan.state != "arriving":
                 return Taken(scan, news=False)
             if start not in (None, scan.received):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import msgspec
@@ -47,7 +47,7 @@ class NewRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A durable request; `created` is False when this key had made it before."""
+    """A durable request as it was when it was accepted; `created` is False when this key had made it before."""
 
     request: Request
     created: bool
@@ -110,7 +110,9 @@ class Desk:
         request = self._requests.get(conn, row["request"])
         if request is None:
             raise KeyError(row["request"])
-        return Accepted(request, created=False)
+        # The first answer again, whatever became of the request since.
+        first = replace(request, state="received", version=1, updated_at=request.created_at)
+        return Accepted(first, created=False)
 
     def _request(self, conn: sqlite3.Connection, new: NewRequest, now: float) -> Request:
         return Request(

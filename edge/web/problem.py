@@ -40,8 +40,13 @@ _DECLARED = (
         "send one Idempotency-Key of 1 to 64 visible ASCII characters, a new one for each new request",
     ),
     Kind("media-type", 415, "the body is not declared as JSON", "send Content-Type: application/json, not encoded"),
-    Kind("too-large", 413, "the body is too large", "send at most 65536 bytes"),
-    Kind("slow-body", 408, "the body did not arrive in time", "send the whole body within 10 seconds"),
+    Kind("too-large", 413, "the body is too large", "send at most 65536 bytes of JSON"),
+    Kind(
+        "slow-body",
+        408,
+        "the body did not arrive in time",
+        "send JSON within 10 seconds, and 64 KiB of a scan in each 10 seconds; go on where the scan stands",
+    ),
     Kind("malformed", 400, "the body is not valid JSON", "send one JSON object in UTF-8"),
     Kind("invalid", 422, "the request does not fit", "correct the fields named in errors"),
     Kind(
@@ -54,6 +59,31 @@ _DECLARED = (
         "store-refuses", 503, "the box cannot store new requests now", "try again later with the same Idempotency-Key"
     ),
     Kind("no-such-request", 404, "there is no request with this id", "use the id of the answer to POST /v1/requests"),
+    Kind("scope", 403, "this key does not allow that", "use a key whose scopes hold the one that detail names"),
+    Kind("too-many-calls", 429, "too many calls in a short time", "wait Retry-After seconds; then send the same again"),
+    Kind("query", 400, "the query does not fit", "correct the parameters named in errors"),
+    Kind("not-possible", 409, "the request's state does not allow that", "ask for the request: its state has moved on"),
+    Kind("too-many-listeners", 503, "too many programs listen", "wait Retry-After seconds, or ask for the lists"),
+    Kind("event-id", 400, "the Last-Event-ID header is unfit", "send back the id of an event of this box, or none"),
+    Kind("request-closed", 409, "this request takes no attachments", "attach to a request that is under way"),
+    Kind("no-such-attachment", 404, "there is no such attachment", "begin it with POST /v1/requests/{id}/attachments"),
+    Kind(
+        "attachment-differs",
+        409,
+        "the same file was announced with another size or media type",
+        "announce what the file is",
+    ),
+    Kind("too-many-attachments", 409, "the request has 10 attachments", "put the pages together into one PDF"),
+    Kind("attachment-busy", 409, "it is being uploaded, or 4 others are", "wait Retry-After seconds, then go on"),
+    Kind("wrong-offset", 409, "the bytes do not begin where the attachment stands", "go on from byte `received`"),
+    Kind(
+        "content-range",
+        400,
+        "the Content-Range does not fit",
+        "send bytes FIRST-LAST/SIZE or bytes */SIZE, and so many bytes",
+    ),
+    Kind("wrong-content", 422, "the file is not of its media type", "announce it anew; PDF, JPEG and PNG are taken"),
+    Kind("hash-differs", 422, "the file's SHA-256 is another", "what came is thrown away: begin the attachment anew"),
 )
 KINDS: Mapping[str, Kind] = MappingProxyType({kind.code: kind for kind in _DECLARED})
 
@@ -72,14 +102,36 @@ class _Body(msgspec.Struct, frozen=True, omit_defaults=True):
     remedy: str
     detail: str = ""
     errors: tuple[FieldError, ...] = ()
+    received: int | None = None
+
+
+class Problem(Exception):
+    """Ends a handler with the problem `code`, given as to `problem`."""
+
+    def __init__(
+        self,
+        code: str,
+        *,
+        detail: str = "",
+        errors: tuple[FieldError, ...] = (),
+        headers: Mapping[str, str] | None = None,
+        received: int | None = None,
+    ) -> None:
+        super().__init__(code)
+        self.answer = problem(code, detail=detail, errors=errors, headers=headers, received=received)
 
 
 def problem(
-    code: str, *, detail: str = "", errors: tuple[FieldError, ...] = (), headers: Mapping[str, str] | None = None
+    code: str,
+    *,
+    detail: str = "",
+    errors: tuple[FieldError, ...] = (),
+    headers: Mapping[str, str] | None = None,
+    received: int | None = None,
 ) -> web.Response:
     """The answer for the problem `code`; an unknown code is a bug (KeyError)."""
     kind = KINDS[code]
-    body = _Body(_PREFIX + code, kind.title, kind.status, kind.remedy, detail, errors)
+    body = _Body(_PREFIX + code, kind.title, kind.status, kind.remedy, detail, errors, received)
     return web.Response(
         status=kind.status, body=msgspec.json.encode(body), headers={**(headers or {}), "Content-Type": MEDIA_TYPE}
     )

@@ -9,20 +9,27 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from edge import config
+from edge.desk_keys import KeyRing
 from edge.health import Health
 from edge.web.access import Access, parse_listen
-from edge.web.desk_api import DeskApi, DeskLike
+from edge.web.desk_api import ActionsLike, DeskApi, DeskLike
+from edge.web.desk_events import DeskEvents, EventsLike
+from edge.web.desk_lists import DeskLists, ListsLike
+from edge.web.desk_scans import DeskScans, ScansLike
 from edge.web.door import Door
+from edge.web.gate import Gate
 from edge.web.overview import Overview
 from edge.web.page import Page
-from edge.web.routes import application
+from edge.web.routes import Api, application
 
 log = logging.getLogger("edge.web")
 
@@ -33,17 +40,26 @@ _STALLED_MS = 20_000  # a peer that takes nothing of an answer for this long is 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What callers may take: seconds for a whole header, for a body, between tries to listen; open connections."""
+    """What callers may take: seconds for a whole header, for a body, for taking news; open connections.
+
+    Also the seconds between tries to listen, and between signs of life to a listener.
+    """
 
     header_s: float = 15.0
     body_s: float = 10.0
+    slow_s: float = 10.0
+    beat_s: float = 15.0
     retry_s: float = 2.0
     connections: int = 128
     connections_each: int = 64
 
 
+class RecordsLike(ActionsLike, ListsLike, EventsLike, Protocol):
+    """The requests that are there: `edge.queue.records.Records`."""
+
+
 class Server:
-    """Serves until cancelled. `allow` are the networks that may call, beside loopback; `desk_key` the desk's secret.
+    """Serves until cancelled. `allow` are the networks that may call, beside loopback; `keys` the desk's secrets.
     `started` is set once one address is open.
 
     ValueError when an address, a network or the time zone of the configuration cannot be used.
@@ -55,7 +71,9 @@ class Server:
         *,
         allow: tuple[str, ...],
         desk: DeskLike,
-        desk_key: str,
+        records: RecordsLike,
+        scans: ScansLike,
+        keys: KeyRing,
         overview: Callable[[], Awaitable[Overview]],
         metrics: Callable[[], Awaitable[bytes]],
         health: Health,
@@ -65,7 +83,13 @@ class Server:
         self._limits = limits
         self._listen = tuple(parse_listen(text) for text in settings.listen)
         self._access = Access(allow)
-        self._desk = DeskApi(desk, desk_key, body_s=limits.body_s)
+        self._api = Api(
+            Gate(keys, calls_per_s=settings.calls_per_s, now=time.monotonic),
+            DeskApi(desk, records, body_s=limits.body_s),
+            DeskLists(records, body_s=limits.body_s),
+            DeskScans(scans, body_s=limits.body_s),
+            DeskEvents(records, slow_s=limits.slow_s, beat_s=limits.beat_s),
+        )
         self._page = Page(overview, timezone=village.timezone)
         self._metrics = metrics
         self._health = health
@@ -80,7 +104,7 @@ class Server:
     async def run(self) -> None:
         """Serve until cancelled; may be run again."""
         app = application(
-            access=self._access, desk=self._desk, page=self._page, metrics=self._metrics, health=self._health
+            access=self._access, api=self._api, page=self._page, metrics=self._metrics, health=self._health
         )
         runner = web.AppRunner(
             app,

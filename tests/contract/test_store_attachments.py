@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from edge.queue.attachments import AttachmentDamaged, Attachments, NewAttachment, Refused, Taken
+from edge.queue.attachments import Attachment, AttachmentDamaged, Attachments, NewAttachment, Refused, Taken
 from edge.queue.desk import Desk, NewRequest
 from edge.queue.request import Request
 from edge.queue.store import outbox
@@ -63,10 +63,15 @@ class Box:
     async def whole(self, plain: bytes) -> Taken:
         request = await self.file()
         begun = await self.scans.begin(request.id, announced(plain))
-        return await self.scans.receive(request.id, begun.attachment.id, 0, flow(plain))
+        return await self.scans.receive(request.id, begun.attachment.id, len(plain), 0, flow(plain))
 
     async def one(self, sql: str) -> Any:
         return await self.store.read(lambda conn: tuple(conn.execute(sql).fetchone()))
+
+    async def known(self, request: str) -> list[Attachment]:
+        found = await self.scans.of_request(request)
+        assert found is not None
+        return found
 
     async def files(self) -> set[str]:
         return await asyncio.to_thread(lambda: {path.name for path in self.folder.iterdir()})
@@ -150,17 +155,19 @@ async def test_a_broken_upload_goes_on_where_it_was(tmp_path: Path) -> None:
         begun = await box.scans.begin(request.id, announced(plain))
         identifier = begun.attachment.id
         with pytest.raises(ConnectionResetError):
-            await box.scans.receive(request.id, identifier, 0, flow(plain[:200_000], fail=ConnectionResetError()))
+            await box.scans.receive(
+                request.id, identifier, len(plain), 0, flow(plain[:200_000], fail=ConnectionResetError())
+            )
     async with opened(tmp_path) as box:
         await box.scans.sweep()
-        (held,) = await box.scans.of_request(request.id)
+        (held,) = await box.known(request.id)
         assert held.received == 3 * PIECE
         with pytest.raises(Refused) as refused:
-            await box.scans.receive(request.id, identifier, 0, flow(plain))
+            await box.scans.receive(request.id, identifier, len(plain), 0, flow(plain))
         assert (refused.value.code, refused.value.received) == ("wrong-offset", held.received)
-        taken = await box.scans.receive(request.id, identifier, held.received, flow(plain[held.received :]))
+        taken = await box.scans.receive(request.id, identifier, len(plain), held.received, flow(plain[held.received :]))
         assert (taken.attachment.state, taken.news) == ("whole", True)
-        again = await box.scans.receive(request.id, identifier, 0, flow(plain))
+        again = await box.scans.receive(request.id, identifier, len(plain), 0, flow(plain))
         assert (again.attachment.state, again.news) == ("whole", False)
 
 
@@ -186,10 +193,10 @@ async def test_two_uploads_of_one_scan_at_once_are_kept_apart(box: Box) -> None:
         await go_on.wait()
         yield plain[100:]
 
-    first = asyncio.create_task(box.scans.receive(request.id, begun.attachment.id, 0, slow()))
+    first = asyncio.create_task(box.scans.receive(request.id, begun.attachment.id, len(plain), 0, slow()))
     await asyncio.sleep(0)
     with pytest.raises(Refused, match="attachment-busy"):
-        await box.scans.receive(request.id, begun.attachment.id, 0, flow(plain))
+        await box.scans.receive(request.id, begun.attachment.id, len(plain), 0, flow(plain))
     go_on.set()
     assert (await first).attachment.state == "whole"
 
@@ -207,8 +214,8 @@ async def test_what_was_not_announced_is_refused(box: Box, sent: bytes, given: d
     request = await box.file()
     begun = await box.scans.begin(request.id, announced(scan(70_000), **given))
     with pytest.raises(Refused, match=code):
-        await box.scans.receive(request.id, begun.attachment.id, 0, flow(sent))
-    assert await box.scans.of_request(request.id) == []
+        await box.scans.receive(request.id, begun.attachment.id, 70_000, 0, flow(sent))
+    assert await box.known(request.id) == []
     assert await box.files() == set()
     assert await box.one("SELECT count(*) FROM outbox") == (1,)
 
@@ -238,7 +245,7 @@ async def test_a_request_that_is_closed_takes_no_scans(box: Box) -> None:
     with pytest.raises(Refused, match="request-closed"):
         await box.scans.begin(request.id, announced(scan(101)))
     with pytest.raises(Refused, match="request-closed"):
-        await box.scans.receive(request.id, begun.attachment.id, 0, flow(plain))
+        await box.scans.receive(request.id, begun.attachment.id, len(plain), 0, flow(plain))
     with pytest.raises(Refused, match="no-such-request"):
         await box.scans.begin("01a1cf5e-6d80-7000-8000-000000000000", announced(plain))
     assert await box.files() == set()
@@ -254,7 +261,7 @@ async def test_a_scan_that_is_sent_leaves_the_box(box: Box) -> None:
     await box.scans.sent(taken.attachment.id)
     assert await box.scans.blob(taken.attachment.id) is None
     assert await box.files() == set()
-    (known,) = await box.scans.of_request(taken.attachment.request)
+    (known,) = await box.known(taken.attachment.request)
     assert (known.state, known.sent) == ("sent", 70_000)
 
 
@@ -267,7 +274,7 @@ async def test_a_scan_that_nobody_carries_any_more_is_swept(box: Box, ended: str
     await box.store.write(lambda conn: conn.execute("UPDATE outbox SET state = ? WHERE kind = 'blob'", (ended,)))
     await box.scans.sweep()
     assert await box.files() == set()
-    assert [scan.state for scan in await box.scans.of_request(taken.attachment.request)] == [state]
+    assert [scan.state for scan in await box.known(taken.attachment.request)] == [state]
 
 
 async def test_what_belongs_to_nobody_is_swept(box: Box) -> None:
@@ -275,14 +282,14 @@ async def test_what_belongs_to_nobody_is_swept(box: Box) -> None:
     request = await box.file()
     plain = scan(2 * PIECE)
     begun = await box.scans.begin(request.id, announced(plain))
-    await box.scans.receive(request.id, begun.attachment.id, 0, flow(plain[:PIECE]))
+    await box.scans.receive(request.id, begun.attachment.id, len(plain), 0, flow(plain[:PIECE]))
     await asyncio.to_thread((box.folder / "stray").write_bytes, b"x")
     await box.scans.sweep()
     assert await box.files() == {begun.attachment.id}
     box.clock.now += 86_401
     await box.scans.sweep()
     assert await box.files() == set()
-    assert await box.scans.of_request(request.id) == []
+    assert await box.known(request.id) == []
 
 
 async def test_a_damaged_scan_is_named_and_not_sent(box: Box) -> None:
@@ -294,7 +301,7 @@ async def test_a_damaged_scan_is_named_and_not_sent(box: Box) -> None:
     await asyncio.to_thread(path.write_bytes, bytes(70_100))
     with pytest.raises(AttachmentDamaged):
         await blob.read(0, 100)
-    assert [scan.state for scan in await box.scans.of_request(taken.attachment.request)] == ["failed"]
+    assert [scan.state for scan in await box.known(taken.attachment.request)] == ["failed"]
     assert await box.one("SELECT kind, subject FROM audit") == ("attachment-lost", taken.attachment.request)
     again = await box.scans.begin(taken.attachment.request, announced(scan(70_000)))
     assert (again.news, again.attachment.received) == (True, 0)
@@ -314,4 +321,4 @@ async def test_a_disk_that_refuses_is_an_error_of_the_store(box: Box) -> None:
     begun = await box.scans.begin(request.id, announced(scan(100)))
     await asyncio.to_thread(box.folder.rmdir)
     with pytest.raises(StoreError, match="No such file"):
-        await box.scans.receive(request.id, begun.attachment.id, 0, flow(scan(100)))
+        await box.scans.receive(request.id, begun.attachment.id, 100, 0, flow(scan(100)))

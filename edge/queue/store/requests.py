@@ -79,6 +79,28 @@ class Requests:
         """The newest requests, at most `limit` (and 500)."""
         return self._many(conn, "1 ORDER BY created_at DESC, id DESC LIMIT ?", min(limit, _LIST_MOST))
 
+    def page(
+        self, conn: sqlite3.Connection, *, state: str = "", letter: str = "", before: str = "", limit: int
+    ) -> list[Request]:
+        """At most `limit` requests older than the id `before` ("": the newest), by state and letter where given."""
+        where = " AND ".join(
+            condition
+            for condition, wanted in (("state = :state", state), ("letter = :letter", letter), ("id < :before", before))
+            if wanted
+        )
+        # The inner question is answered by an index alone; only the rows of the page are read.
+        return self._many(
+            conn,
+            f"id IN (SELECT id FROM request WHERE {where or 1} ORDER BY id DESC LIMIT :limit) ORDER BY id DESC",  # noqa: S608
+            {"state": state, "letter": letter, "before": before, "limit": min(limit, _LIST_MOST)},
+        )
+
+    def by_nik(self, conn: sqlite3.Connection, nik: str, *, limit: int) -> list[Request]:
+        """The requests for a person, the newest first."""
+        return self._many(
+            conn, "nik_digest = ? ORDER BY id DESC LIMIT ?", self.seal.digest(nik, "nik"), min(limit, _LIST_MOST)
+        )
+
     def move(
         self,
         conn: sqlite3.Connection,
@@ -164,9 +186,10 @@ class Requests:
         found = self._many(conn, where, *values)
         return found[0] if found else None
 
-    def _many(self, conn: sqlite3.Connection, where: str, *values: object) -> list[Request]:
-        # `where` is one of this module's own constants; every value is a parameter.
-        return [self._read(row) for row in conn.execute(f"SELECT * FROM request WHERE {where}", values)]  # noqa: S608
+    def _many(self, conn: sqlite3.Connection, where: str, *values: Any) -> list[Request]:
+        # `where` is made of this module's own constants; every value is a parameter.
+        given = values[0] if values and isinstance(values[0], dict) else values
+        return [self._read(row) for row in conn.execute(f"SELECT * FROM request WHERE {where}", given)]  # noqa: S608
 
     def _read(self, row: sqlite3.Row) -> Request:
         person: dict[str, Any] = json.loads(self.seal.open(row["person"], _context(row["id"])))

@@ -8,10 +8,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from edge import config
+from edge.desk_keys import KeyRing
 from edge.health import CONDITIONS, Health, Raised
+from edge.queue.attachments import Attachment, NewAttachment, Refused, Taken
 from edge.queue.desk import Accepted, KeyReused, NewRequest
 from edge.queue.request import Request, uuid7
+from edge.queue.store.transitions import Transition
 from edge.web.desk_api import DeskLike
+from edge.web.desk_scans import ScansLike
 from edge.web.overview import (
     ClassView,
     HostView,
@@ -21,7 +25,7 @@ from edge.web.overview import (
     RequestView,
     UplinkView,
 )
-from edge.web.server import Limits, Server
+from edge.web.server import Limits, RecordsLike, Server
 
 VILLAGE = config.Village(code="3510052001", name="Sumberberas", district="Muncar")
 KEY = "a-desk-key-for-tests"
@@ -65,6 +69,48 @@ class FakeDesk:
 
     async def get(self, identifier: str) -> Request | None:
         return next((request for _, request in self.made.values() if request.id == identifier), None)
+
+
+class EmptyOffice:
+    """An office in which nothing was ever filed, by anybody but the desk."""
+
+    async def page(self, *, state: str = "", letter: str = "", before: str = "", limit: int) -> list[Request]:
+        return []
+
+    async def by_ticket(self, ticket: str) -> Request | None:
+        return None
+
+    async def by_nik(self, nik: str, *, limit: int) -> list[Request]:
+        return []
+
+    async def transitions(self, identifier: str) -> list[Transition] | None:
+        return None
+
+    async def after(self, seq: int, *, limit: int) -> list[Transition]:
+        return []
+
+    async def span(self) -> tuple[int, int]:
+        return 1, 0
+
+    def watch(self, callback: Callable[[], None]) -> None:
+        """Nothing ever happens."""
+
+    async def cancel(self, identifier: str) -> tuple[Request, bool] | None:
+        return None
+
+    async def hand_out(self, identifier: str) -> Request | None:
+        return None
+
+    async def begin(self, request: str, new: NewAttachment) -> Taken:
+        raise Refused("no-such-request")
+
+    async def of_request(self, request: str) -> list[Attachment] | None:
+        return None
+
+    async def receive(
+        self, request: str, identifier: str, size: int, start: int | None, source: AsyncIterator[bytes]
+    ) -> Taken:
+        raise Refused("no-such-attachment")
 
 
 def raised(code: str, subject: str = "", *, since: float = NOW - 240) -> Raised:
@@ -128,16 +174,21 @@ def build(
     *,
     desk: DeskLike,
     health: Health,
-    desk_key: str = KEY,
+    records: RecordsLike | None = None,
+    scans: ScansLike | None = None,
+    keys: KeyRing | None = None,
+    calls_per_s: int = 1_000,
     allow: tuple[str, ...] = (),
     listen: tuple[str, ...] = ("127.0.0.1:0",),
     limits: Limits = USUAL,
 ) -> Server:
     return Server(
-        config.Web(listen=listen),
+        config.Web(listen=listen, calls_per_s=calls_per_s),
         allow=allow,
         desk=desk,
-        desk_key=desk_key,
+        records=records or EmptyOffice(),
+        scans=scans or EmptyOffice(),
+        keys=KeyRing(KEY) if keys is None else keys,
         overview=overview,
         metrics=no_metrics,
         health=health,
@@ -151,7 +202,10 @@ async def running(
     *,
     shown: Overview = WELL,
     desk: DeskLike | None = None,
-    desk_key: str = KEY,
+    records: RecordsLike | None = None,
+    scans: ScansLike | None = None,
+    keys: KeyRing | None = None,
+    calls_per_s: int = 1_000,
     allow: tuple[str, ...] = (),
     listen: tuple[str, ...] = ("127.0.0.1:0",),
     limits: Limits = USUAL,
@@ -166,7 +220,10 @@ async def running(
         overview,
         desk=state.desk,
         health=state.health,
-        desk_key=desk_key,
+        records=records,
+        scans=scans,
+        keys=keys,
+        calls_per_s=calls_per_s,
         allow=allow,
         listen=listen,
         limits=limits,

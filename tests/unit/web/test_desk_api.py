@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from edge.desk_keys import KeyRing
 from edge.queue.desk import StoreFull
 from edge.queue.store.requests import TicketsExhausted
 from edge.web.desk_api import BODY_LIMIT
@@ -105,7 +106,7 @@ async def test_a_wrong_key_is_refused(authorization: str) -> None:
 
 async def test_without_a_desk_key_nothing_is_accepted() -> None:
     """An empty credential would let an empty key in."""
-    async with running(desk_key="") as server, aiohttp.ClientSession() as session:
+    async with running(keys=KeyRing("")) as server, aiohttp.ClientSession() as session:
         call = Caller(server.url, session)
         for authorization in ("Bearer ", "Bearer", f"Bearer {KEY}"):
             document = await refused(call.post(Authorization=authorization), 503, "no-desk-key")

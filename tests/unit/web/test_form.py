@@ -25,7 +25,7 @@ def encoded(**changes: object) -> bytes:
 @pytest.mark.parametrize("letter", sorted(LETTERS))
 def test_every_letter_type_is_accepted(letter: str) -> None:
     """The desk could not file a letter that an SMS can."""
-    assert form.read(encoded(letter=letter)).letter == letter
+    assert form.REQUEST.read(encoded(letter=letter)).letter == letter
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_every_letter_type_is_accepted(letter: str) -> None:
 )
 def test_what_people_have_is_accepted(changes: dict[str, object]) -> None:
     """An officer would be turned away with a right name or number."""
-    assert form.read(encoded(**changes)) == msgspec.convert({**BODY, **changes}, NewRequest)
+    assert form.REQUEST.read(encoded(**changes)) == msgspec.convert({**BODY, **changes}, NewRequest)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_what_people_have_is_accepted(changes: dict[str, object]) -> None:
 def test_a_mistake_names_its_field_and_repeats_no_value(changes: dict[str, object], field: str) -> None:
     """The desk would not know what to correct, or a NIK would travel back in an error."""
     with pytest.raises(form.Unfit) as refused:
-        form.read(encoded(**changes))
+        form.REQUEST.read(encoded(**changes))
     assert [error.field for error in refused.value.errors] == [field]
     said = " ".join(error.message for error in refused.value.errors) + str(refused.value)
     assert not any(str(value) in said for value in changes.values() if len(str(value)) > 4)
@@ -93,14 +93,14 @@ def test_a_mistake_names_its_field_and_repeats_no_value(changes: dict[str, objec
 def test_a_missing_field_is_named(field: str) -> None:
     """A field left out would be reported as a mistake of another."""
     with pytest.raises(form.Unfit) as refused:
-        form.read(msgspec.json.encode({key: value for key, value in BODY.items() if key != field}))
+        form.REQUEST.read(msgspec.json.encode({key: value for key, value in BODY.items() if key != field}))
     assert [error.field for error in refused.value.errors] == [field]
 
 
 def test_all_wrong_values_are_named_at_once() -> None:
     """The desk would correct one field after the other, a refusal each."""
     with pytest.raises(form.Unfit) as refused:
-        form.read(encoded(letter="PASPOR", nik="3510054107850000", name="444", kk="3510054107859902"))
+        form.REQUEST.read(encoded(letter="PASPOR", nik="3510054107850000", name="444", kk="3510054107859902"))
     assert [error.field for error in refused.value.errors] == ["letter", "nik", "name", "kk"]
 
 
@@ -108,7 +108,7 @@ def test_wrong_types_hide_no_other_mistake() -> None:
     """The desk would correct a type, only to be refused for the next field."""
     body = {"nik": 35, "name": "444", "kk": "3510054107859902", "phone": "0812", "rt": 0, SECRET: 1}
     with pytest.raises(form.Unfit) as refused:
-        form.read(msgspec.json.encode(body))
+        form.REQUEST.read(msgspec.json.encode(body))
     assert [error.field for error in refused.value.errors] == ["letter", "nik", "name", "kk", "phone", "rt", ""]
 
 
@@ -116,7 +116,7 @@ def test_wrong_types_hide_no_other_mistake() -> None:
 def test_other_json_is_unfit(body: bytes) -> None:
     """A body that is JSON but no object would be taken for a request."""
     with pytest.raises(form.Unfit):
-        form.read(body)
+        form.REQUEST.read(body)
 
 
 @pytest.mark.parametrize(
@@ -135,14 +135,14 @@ def test_other_json_is_unfit(body: bytes) -> None:
 def test_what_is_not_json_is_malformed(body: bytes) -> None:
     """Bytes that are no JSON would crash the handler instead of being refused."""
     with pytest.raises(form.Malformed, match="the JSON cannot be read"):
-        form.read(body)
+        form.REQUEST.read(body)
 
 
 @given(st.binary(max_size=300))
 def test_any_bytes_are_refused_or_read(body: bytes) -> None:
     """Garbage would raise something that the handler does not expect."""
     try:
-        assert form.read(body).letter in LETTERS
+        assert form.REQUEST.read(body).letter in LETTERS
     except (form.Malformed, form.Unfit):
         return
 
@@ -151,7 +151,7 @@ def test_deep_nesting_is_refused() -> None:
     """A body of brackets would exhaust the stack."""
     for body in (b"[" * 60_000, b'{"name":' * 8_000, b'{"zz":' + b"[" * 60_000):
         with pytest.raises((form.Malformed, form.Unfit)):
-            form.read(body)
+            form.REQUEST.read(body)
 
 
 def test_every_field_of_a_request_has_its_rule() -> None:

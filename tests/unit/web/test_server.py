@@ -10,10 +10,11 @@ import aiohttp
 import pytest
 
 from edge import config
+from edge.desk_keys import KeyRing
 from edge.health import Health
 from edge.web.overview import Overview
 from edge.web.server import Limits, Server
-from tests.unit.web.serving import NOW, WELL, FakeDesk, build, no_metrics, once, running
+from tests.unit.web.serving import NOW, WELL, EmptyOffice, FakeDesk, build, no_metrics, once, running
 
 
 async def overview() -> Overview:
@@ -156,7 +157,9 @@ def test_a_setting_it_cannot_use_is_named(listen: str, allow: tuple[str, ...], t
             config.Web(listen=(listen,)),
             allow=allow,
             desk=FakeDesk(),
-            desk_key="k",
+            records=EmptyOffice(),
+            scans=EmptyOffice(),
+            keys=KeyRing("k"),
             overview=overview,
             metrics=no_metrics,
             health=Health(wall=lambda: NOW),

@@ -1,0 +1,67 @@
+"""What became of requests, in the order in which it happened: `seq` grows with every change of any request's state.
+
+All functions take the connection of the caller's transaction.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+
+from edge.queue.store.seal import Seal
+
+_MOST = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One change of a state: by whom, when (Unix seconds). `why` may hold personal data."""
+
+    seq: int
+    request: str
+    ticket: str
+    before: str
+    after: str
+    actor: str
+    at: float
+    why: str = ""
+
+    def __repr__(self) -> str:
+        return f"Transition({self.seq}: {self.request} {self.after})"
+
+
+_COLUMNS = "seq, request, ticket, from_state, to_state, actor, at, why"
+
+
+def of_request(conn: sqlite3.Connection, seal: Seal, request: str) -> list[Transition]:
+    """A request's transitions, the oldest first, at most 500."""
+    rows = conn.execute(
+        f"SELECT {_COLUMNS} FROM transition JOIN request ON request.id = transition.request "  # noqa: S608
+        "WHERE request = ? ORDER BY seq LIMIT ?",
+        (request, _MOST),
+    )
+    return [_read(seal, row) for row in rows]
+
+
+def after(conn: sqlite3.Connection, seal: Seal, seq: int, *, limit: int) -> list[Transition]:
+    """The transitions after `seq`, of all requests."""
+    rows = conn.execute(
+        f"SELECT {_COLUMNS} FROM transition JOIN request ON request.id = transition.request "  # noqa: S608
+        "WHERE seq > ? ORDER BY seq LIMIT ?",
+        (seq, min(limit, _MOST)),
+    )
+    return [_read(seal, row) for row in rows]
+
+
+def span(conn: sqlite3.Connection) -> tuple[int, int]:
+    """The first and the last `seq` that are kept; (1, 0) when there is none."""
+    (first,) = conn.execute("SELECT min(seq) FROM transition").fetchone()
+    (last,) = conn.execute("SELECT max(seq) FROM transition").fetchone()
+    return (1, 0) if last is None else (first, last)
+
+
+def _read(seal: Seal, row: sqlite3.Row) -> Transition:
+    why = seal.open(row["why"], f"transition:{row['request']}") if row["why"] else ""
+    return Transition(
+        *(row["seq"], row["request"], row["ticket"], row["from_state"], row["to_state"], row["actor"], row["at"], why)
+    )
