@@ -130,6 +130,8 @@ class Writer:
             return ()
 
     def _serve(self, group: Sequence[Item]) -> None:
+        if self._log.overgrown():
+            self._fold(at_once=True)
         if not self._usable():
             for item in group:
                 item.error = self._broken
@@ -309,7 +311,7 @@ class Writer:
         if connection is None:
             return
         try:
-            if not (at_once or self._log.due() or self._log.overgrown()):
+            if not (at_once or self._log.due()):
                 return
             connection.execute("PRAGMA busy_timeout = 0")
             held, frames, _ = connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
