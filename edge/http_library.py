@@ -32,5 +32,10 @@ def _without_certificates() -> Iterator[None]:
                 os.environ[name] = value
 
 
-with _without_certificates(), without("argparse"):
+_UNUSED = (
+    *("argparse", "bz2", "lzma", "html.entities", "pickle", "tempfile", "urllib.request"),
+    *("aiohttp.tracing", "aiohttp.web_fileresponse"),
+)  # proxies of the environment, cookies on disk, files served from disk, traces: none of it is a box's
+
+with _without_certificates(), without(*_UNUSED):
     import aiohttp.web  # noqa: F401 - all of it, here and nowhere earlier

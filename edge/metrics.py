@@ -21,8 +21,8 @@ from edge.monitor.snmp.figures import DeviceFigures
 from edge.queue.store.outgoing import PRIORITIES
 from edge.sms.standing import Standing
 
-# Its web server is not ours.
-with without("http.server", "socketserver", "wsgiref", "wsgiref.simple_server"):
+# Its web server and its push to a gateway are not ours.
+with without("http.server", "socketserver", "wsgiref", "wsgiref.simple_server", "urllib.error", "urllib.request"):
     from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Summary, disable_created_metrics
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
     from prometheus_client.exposition import generate_latest

@@ -27,7 +27,7 @@ def _enter_package(name: str) -> None:
 
 _enter_package("pyroute2")
 # Its socket for machines without netlink is a mock, its way into a process of its own is not ours.
-with without("unittest", "unittest.mock", "multiprocessing"):
+with without("unittest", "unittest.mock", "multiprocessing", "ctypes.util", "shutil", "tempfile"):
     from pyroute2.iproute import IPRoute
     from pyroute2.netlink.exceptions import NetlinkError
 

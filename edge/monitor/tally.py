@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from statistics import median
 
+from edge.monitor.median import median
 from edge.monitor.sources import Source
 
 LATELY = 40  # probes of a source that its figures are of

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from statistics import median
 
+from edge.monitor.median import median
 from edge.monitor.sources import Source
 
 RECENT = 24  # round trips kept

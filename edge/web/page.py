@@ -6,18 +6,21 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from importlib import resources
+from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import jinja2
-
 from edge.health import Raised
+from edge.lean import without
 from edge.sms import letters
 from edge.web import texts
 from edge.web.overview import Overview
 
+with without("jinja2.bccache"):  # compiled templates are not kept on disk
+    import jinja2
+
 ASSETS = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
 _FRESH_S = 1.0
+_TEMPLATES = Path(__file__).with_name("templates")
 _FACE = {
     "well": (texts.ALL_WELL, texts.ALL_WELL_HINT),
     "warning": (texts.ATTENTION, texts.ATTENTION_HINT),
@@ -69,12 +72,12 @@ def zone(name: str) -> ZoneInfo:
 
 def asset(name: str) -> bytes:
     """The bytes of one of `ASSETS`."""
-    return (resources.files("edge.web.templates") / name).read_bytes()
+    return (_TEMPLATES / name).read_bytes()
 
 
 def _environment(village_zone: ZoneInfo) -> jinja2.Environment:
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("edge.web", "templates"),
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
