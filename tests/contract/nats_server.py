@@ -30,7 +30,7 @@ authorization {{ users: [
   {{ user: regency, password: "{regency}" }}
   {{ user: "{village}", password: "{password}", permissions: {{
       publish: [ {publish} ]
-      subscribe: "_INBOX_{village}.>"
+      subscribe: "_INBOX.{village}.>"
   }} }}
 ] }}
 """

@@ -149,7 +149,7 @@ class Link:
         options: dict[str, Any] = {
             "servers": [settings.url],
             "name": f"kampung-edge {self._code}",
-            "inbox_prefix": f"_INBOX_{self._code}",
+            "inbox_prefix": f"_INBOX.{self._code}",
             "allow_reconnect": False,
             "max_reconnect_attempts": 1,
             "reconnect_time_wait": 0.1,
