@@ -94,13 +94,23 @@ class Reader:
         content = int.from_bytes(image[start + 5 : start + 7], "big") or 65536
         return free + sum(cell.size for cell in page.cells if cell is not None) == self._usable - content
 
-    def anywhere(self, image: bytes, kind: int) -> Iterator[Cell]:
-        """Whatever reads as a cell of a leaf of `kind`, at any offset: for a page whose header or pointers are lost."""
-        for at in range(8, self._usable - 4):
-            try:
-                yield self.cell(image, at, kind)
-            except BadRecord:
-                continue
+    def cells(self, image: bytes, number: int) -> Iterator[Cell]:
+        """The cells of a page that nothing leads to, wherever they are if its header or its pointers are lost."""
+        try:
+            page = self.page(image, number)
+            yield from (cell for cell in page.cells if cell is not None)
+            if page.whole:
+                return
+        except BadPage:
+            pass
+        for kind in (LEAF_TABLE, LEAF_INDEX):
+            for at in range(8, self._usable - 4):
+                if image[at] == 0:
+                    continue
+                try:
+                    yield self.cell(image, at, kind)
+                except BadRecord:
+                    continue
 
     def cell(self, image: bytes, at: int, kind: int) -> Cell:
         """The cell at `at`. Raises `BadRecord`."""

@@ -56,10 +56,11 @@ class BadRow:
 
 
 class Images:
-    """The pages of a store's file and of its log."""
+    """The pages of a store's file and of its log, from whose end `missing_frames` are known to be cut off."""
 
-    def __init__(self, file: int, log: bytes, *, page_size: int = PAGE_SIZE) -> None:
+    def __init__(self, file: int, log: bytes, *, page_size: int = PAGE_SIZE, missing_frames: int = 0) -> None:
         self._file, self._log = file, log
+        self.missing_frames = missing_frames
         self.page_size = page_size
         self.scan = walscan.scan(log, page_size=page_size)
         last = self.scan.committed if self.scan.damaged else self.scan.taken
@@ -107,6 +108,7 @@ class Carver:
         self.holes: list[Hole] = []
         self.bad: list[BadRow] = []
         self._mends = 0
+        self._widest = max((len(table.stored) for table in tables.values()), default=0)
         self.faults: list[str] = []
         self.roots = self._roots()
 
@@ -261,14 +263,13 @@ class Carver:
     def _look_through(self, number: int) -> Iterator[Found]:
         """Rows at any place of a page's images."""
         for age, image in enumerate(self._images.all(number)):
-            for kind in (btree.LEAF_TABLE, btree.LEAF_INDEX):
-                for cell in self._reader.anywhere(image, kind):
-                    try:
-                        found = self._identified(None, decode(cell.payload), cell)
-                    except BadRecord:
-                        continue
-                    if found is not None:
-                        yield replace(found, reached=False, older=age > 0)
+            for cell in self._reader.cells(image, number):
+                try:
+                    found = self._identified(None, decode(cell.payload, most=self._widest), cell)
+                except BadRecord:
+                    continue
+                if found is not None:
+                    yield replace(found, reached=False, older=age > 0)
 
 
 def _place(table: Table, values: list[Value], cell: Cell | None) -> tuple[Value, ...]:

@@ -65,7 +65,7 @@ def examine(path: Path, *, progress: Callable[[str, int], None] | None = None) -
             return Findings(
                 tuple(problems), tuple(bad), tuple(_dangling(connection)), tuple(_gaps(connection, tables)), told, rows
             )
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the latter: SQLite quotes a damaged schema
         problems.append(str(error))
         return Findings(tuple(problems), (), (), (), (), 0)
 

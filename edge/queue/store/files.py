@@ -1,11 +1,9 @@
-"""The files of the store: opening, checking, setting a damaged one aside, migrating in a child process.
-
-Salvaging the rows that still read from a file set aside is not done here: it stays complete on disk for that.
-"""
+"""The files of the store: opening, having them checked, migrating in a child process."""
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import sqlite3
@@ -13,7 +11,7 @@ import sys
 from pathlib import Path
 
 from edge.queue.store import rowsum
-from edge.queue.store.errors import StoreCorrupt, StoreError, StoreFull, StoreUnavailable, is_corrupt
+from edge.queue.store.errors import StoreCorrupt, StoreError, StoreFull, StoreUnavailable, is_corrupt, opening
 from edge.queue.store.volume import ballast
 
 __all__ = ["StoreCorrupt", "StoreError", "StoreFull", "StoreUnavailable", "is_corrupt"]
@@ -23,7 +21,6 @@ log = logging.getLogger("edge.queue.store")
 MIGRATIONS = Path(__file__).with_name("migrations")
 BUSY_MS = 5_000
 _JOURNAL_BYTES = 4_194_304
-_PARTS = ("-wal", "-shm", "")  # in this order set aside: a main file at its place without its log would look whole
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -56,11 +53,16 @@ def check(path: Path) -> Path | None:
     try:
         _create(path)
     except OSError as error:
+        if error.errno == errno.EROFS:
+            raise opening(error, path) from error
         raise StoreUnavailable(
             f"cannot open {path}: {error.strerror}; check state_dir, store.path and who owns them"
         ) from error
+    # Whoever only opens a store does not need what repairs one.
+    from edge.queue.store import repair
+
     try:
-        verdict = _verdict(path)
+        return repair.check(path)
     except sqlite3.DatabaseError as error:
         if not ballast(path).exists():
             raise _unavailable(path, error) from error
@@ -68,29 +70,9 @@ def check(path: Path) -> Path | None:
         ballast(path).unlink()
         log.warning("%s cannot be opened (%s): its ballast was given back", path, error)
         try:
-            verdict = _verdict(path)
+            return repair.check(path)
         except sqlite3.DatabaseError as still:
             raise _unavailable(path, still) from still
-    if verdict == ["ok"]:
-        return None
-    aside = _set_aside(path)
-    log.error("%s is damaged (%s): set aside as %s, a new one is started", path, verdict[0], aside)
-    _create(path)
-    return aside
-
-
-def _verdict(path: Path) -> list[str]:
-    """What SQLite finds wrong with the file, or "ok". DatabaseError when it cannot look."""
-    try:
-        connection = connect(path)
-        try:
-            return [str(row[0]) for row in connection.execute("PRAGMA quick_check(10)")]
-        finally:
-            connection.close()
-    except sqlite3.DatabaseError as error:
-        if not is_corrupt(error):
-            raise
-        return [str(error)]
 
 
 def _unavailable(path: Path, error: sqlite3.DatabaseError) -> StoreUnavailable:
@@ -103,20 +85,6 @@ def _create(path: Path) -> None:
     """Make sure of a file that its owner alone may read, its name durable."""
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     sync_directory(path.parent)
-
-
-def _set_aside(path: Path) -> Path:
-    number = 1
-    # A power cut between the renames leaves a log alone: its number is taken too, or the next log would replace it.
-    while any(path.with_name(f"{path.name}.corrupt-{number}{suffix}").exists() for suffix in _PARTS):
-        number += 1
-    aside = path.with_name(f"{path.name}.corrupt-{number}")
-    for suffix in _PARTS:
-        part = path.with_name(path.name + suffix)
-        if part.exists():
-            part.rename(aside.with_name(aside.name + suffix))
-    sync_directory(path.parent)
-    return aside
 
 
 def sync_directory(directory: Path) -> None:

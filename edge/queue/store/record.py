@@ -35,19 +35,19 @@ def varint(data: bytes, at: int) -> tuple[int, int]:
     return value - (1 << 64) if value >> 63 else value, at + 9
 
 
-def decode(payload: bytes) -> list[Value]:
+def decode(payload: bytes, *, most: int = _COLUMNS_MOST) -> list[Value]:
     """The values of a record; what is no UTF-8 in a text is kept as lone surrogates (PEP 383).
 
-    Raises `BadRecord` for a form that SQLite would not have written.
+    Raises `BadRecord` for a form that SQLite would not have written, or for more than `most` values.
     """
     header, at = varint(payload, 0)
     if not at <= header <= len(payload):
         raise BadRecord("the record's header is longer than the record")
-    kinds = []
-    while at < header:
+    kinds: list[int] = []
+    while at < header and len(kinds) < most:
         kind, at = varint(payload, at)
         kinds.append(kind)
-    if at != header or len(kinds) > _COLUMNS_MOST:
+    if at != header:
         raise BadRecord("the record's header does not end where it says")
     values = []
     for kind in kinds:

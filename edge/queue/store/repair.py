@@ -1,0 +1,273 @@
+"""Look a store over before it is opened, and make a whole one of a damaged one.
+
+Theory of operation. SQLite checks no page and no row by itself, and drops a damaged log's end without a word, so before
+it may touch the file the log is read through (and a single flipped bit in it put right). Then SQLite's own check and
+the check sums of the rows run for a bounded time: a small store is checked whole, the rest of a large one is the
+scrubber's. A row whose sum is wrong is put right or moved out by itself. For anything worse a child process builds a
+new store from what reads; then the damaged files are set aside and the new one takes their place. Its name says how far
+that came: a file NAME.salvaged is complete, so that a power cut between the renames is finished by the next start.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from mmap import ACCESS_READ, mmap
+from pathlib import Path
+
+import msgspec
+
+from edge.queue.store import damage, files, rowsum, walscan
+from edge.queue.store.carve import PAGE_SIZE
+from edge.queue.store.damage import BadRow
+from edge.queue.store.errors import StoreUnavailable, is_corrupt
+from edge.queue.store.examine import bad_rows
+from edge.queue.store.tables import summed
+from edge.queue.store.volume import ballast
+
+log = logging.getLogger("edge.queue.store")
+
+_CHECK_S = 0.7
+_STEPS = 20_000
+_BAD_MOST = 200
+_LOST_SHOWN = 5
+_PARTS = ("-wal", "-shm", "")  # in this order set aside: a main file at its place without its log would look whole
+_INDEX_BYTES, _FRAMES_AT, _SALTS_AT, _FOLDED_AT = 136, 16, 32, 96
+_MAGIC = b"SQLite format 3\0"
+
+
+class Report(msgspec.Struct):
+    """What a salvage says: rows kept by table, names of what is lost."""
+
+    kept: dict[str, int]
+    lost: list[str]
+
+
+def check(path: Path, *, check_s: float = _CHECK_S) -> Path | None:
+    """Make the file at `path` fit to be opened; where a damaged one was set aside to, or None.
+
+    Raises `sqlite3.DatabaseError` when it cannot be looked at for another reason than damage, and `StoreUnavailable`
+    when it is damaged and cannot be replaced (the disk is full).
+    """
+    _finish(path)
+    missing, fault = _look_at_log(path)
+    fault = _file_fault(path) or fault or (f"{missing} pages are cut off its log" if missing else None)
+    return repair(path, fault, missing_frames=missing) if fault else _check_rows(path, check_s)
+
+
+def repair(path: Path, fault: str = "SQLite found damage in it", *, missing_frames: int = 0) -> Path:
+    """Replace the damaged store at `path` by one with all rows that still read; where the damaged one is now.
+
+    No connection may be open. Takes about a minute for a million rows. After `StoreUnavailable` all is as it was.
+    """
+    log.error("%s is damaged (%s): what still reads is being salvaged", path, fault)
+    report = _salvage(path, missing_frames)
+    aside = _set_aside(path)
+    _take_over(path)
+    rows, lost = sum(report.kept.values()), report.lost
+    shown = ", ".join(lost[:_LOST_SHOWN]) + (f" and {len(lost) - _LOST_SHOWN} more" if len(lost) > _LOST_SHOWN else "")
+    log.error("%s was salvaged: %d rows kept, lost: %s; the damaged file is %s", path, rows, shown or "nothing", aside)
+    return aside
+
+
+# ---- what SQLite would not notice
+
+
+def _look_at_log(path: Path) -> tuple[int, str | None]:
+    """How many committed pages are cut off the log, and what is wrong with it once flipped bits are put right."""
+    name = path.with_name(f"{path.name}-wal")
+    if not name.exists() or name.stat().st_size == 0:
+        return 0, None
+    with name.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+        found = walscan.scan(content)
+        missing = _missing_frames(path, content[16:24], found)
+        flips = walscan.mend(content[:]) if found.damaged else []
+    if flips is None:
+        return missing, f"its log is damaged after frame {found.taken} of {found.committed}"
+    if flips:
+        _mend_log(path, name, flips)
+    return missing, None
+
+
+def _missing_frames(path: Path, salts: bytes, found: walscan.Scan) -> int:
+    """How many frames the log's index (NAME-shm) tells of that are neither in the log nor folded into the file.
+
+    The index is written after the log is durable, so that it never knows more than the log held
+    (https://sqlite.org/walformat.html, "The WAL-Index File Format"). One of another turn says nothing.
+    """
+    try:
+        index = path.with_name(f"{path.name}-shm").read_bytes()[:_INDEX_BYTES]
+    except FileNotFoundError:
+        return 0
+    if len(index) < _INDEX_BYTES or index[:48] != index[48:96] or index[_SALTS_AT : _SALTS_AT + 8] != salts:
+        return 0
+    frames = int.from_bytes(index[_FRAMES_AT : _FRAMES_AT + 4], sys.byteorder)
+    folded = int.from_bytes(index[_FOLDED_AT : _FOLDED_AT + 4], sys.byteorder)
+    return max(0, frames - max(found.committed, folded))
+
+
+def _mend_log(path: Path, name: Path, flips: list[walscan.Flip]) -> None:
+    """Put right the flipped bits; a copy of the log as it was stays."""
+    number = 1
+    while (copy := path.with_name(f"{path.name}.log-{number}")).exists():
+        number += 1
+    shutil.copyfile(name, copy)
+    copy.chmod(0o600)
+    descriptor = os.open(name, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        for flip in flips:
+            (there,) = os.pread(descriptor, 1, flip.at)
+            os.pwrite(descriptor, bytes([there ^ flip.mask]), flip.at)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    files.sync_directory(path.parent)
+    log.error("%s had %d wrong bits, which are put right; as it was it is %s", name, len(flips), copy)
+
+
+def _file_fault(path: Path) -> str | None:
+    """What SQLite would misunderstand: a file cut off, or a header that is not a store's (fileformat2.html, 1.3)."""
+    size = path.stat().st_size
+    if size == 0:
+        # SQLite would take an empty file for a new store, and delete its log.
+        held = path.with_name(f"{path.name}-wal")
+        was = ballast(path).exists() or (held.exists() and held.stat().st_size > 0)
+        return "it is empty, though there was a store" if was else None
+    with path.open("rb") as file:
+        head = file.read(100)
+    if size % PAGE_SIZE or len(head) < 100:
+        return f"it ends within a page, after {size} bytes"
+    versions, rest = head[18:20], head[20:24]
+    if head[:16] != _MAGIC or int.from_bytes(head[16:18], "big") != PAGE_SIZE or rest != b"\0\x40\x20\x20":
+        return "its header is no store's"
+    if versions not in (b"\1\1", b"\2\2") or head[56:60] not in (b"\0\0\0\0", b"\0\0\0\1"):
+        return "its header has values that no store has"
+    return None
+
+
+# ---- what SQLite and the sums notice
+
+
+def _check_rows(path: Path, check_s: float) -> Path | None:
+    deadline = time.monotonic() + check_s
+    wrong: list[BadRow] = []
+    try:
+        with closing(damage.connect(path)) as connection:
+            connection.set_progress_handler(lambda: int(time.monotonic() > deadline), _STEPS)
+            fault = _fault(connection, wrong)
+    except sqlite3.DatabaseError as error:
+        if not is_corrupt(error) and not _is_schema(error):
+            raise
+        fault = str(error)
+    except UnicodeDecodeError:  # from the sqlite3 module, whose message quotes a damaged schema
+        fault = "its schema does not read"
+    if fault is not None:
+        return repair(path, fault)
+    if wrong:
+        damage.set_right(path, wrong, now=time.time())
+    return None
+
+
+def _fault(connection: sqlite3.Connection, wrong: list[BadRow]) -> str | None:
+    """What is wrong with the structure, as far as time permits; rows with wrong sums are added to `wrong`."""
+    try:
+        fault = _schema_fault(connection)
+        if fault is not None:
+            return fault
+        told = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(1)")]
+        if told != ["ok"]:
+            return told[0]
+        for table in summed(connection).values():
+            for _, bad in bad_rows(connection, table):
+                wrong += bad
+                if len(wrong) > _BAD_MOST:
+                    return f"more than {_BAD_MOST} of its rows are damaged"
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+            raise
+    return None
+
+
+def _schema_fault(connection: sqlite3.Connection) -> str | None:
+    """A schema other than that of the recorded migrations; a damaged name of one would pass for a newer version's."""
+    known = {file.stem: file for file in files.known_migrations()}
+    had = files.applied(connection)
+    for strange in had - known.keys():
+        if any(alike(name, strange) for name in known.keys() - had):
+            return f"there is no migration {strange!r}"
+    if had - known.keys():
+        return None  # a newer version's
+    with closing(sqlite3.connect(":memory:")) as model:
+        rowsum.register(model)
+        for name in sorted(had):
+            model.executescript(known[name].read_text(encoding="utf-8"))
+        asked = "SELECT type, name, tbl_name, sql FROM sqlite_schema"
+        there = set(map(tuple, connection.execute(asked)))
+        lacking = sorted(row[1] for row in model.execute(asked) if tuple(row) not in there)
+    return f"the schema of {lacking[0]} is not what it was" if lacking else None
+
+
+def alike(name: str, other: str) -> bool:
+    """Whether two names of migrations may be one: they differ in two characters at most."""
+    return len(name) == len(other) and sum(a != b for a, b in zip(name, other, strict=True)) <= 2
+
+
+def _is_schema(error: sqlite3.DatabaseError) -> bool:
+    """Whether the schema itself does not read: SQLite says so as a plain error."""
+    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
+
+
+# ---- replacing
+
+
+def _salvage(path: Path, missing_frames: int) -> Report:
+    new = _beside(path, "salvaging")
+    for left in (new, *(new.with_name(new.name + suffix) for suffix in ("-wal", "-shm", "-journal"))):
+        left.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "edge.queue.store.salvage", str(path), str(new), str(missing_frames)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        new.unlink(missing_ok=True)
+        why = done.stderr.strip().splitlines()[-1:] or ["it was killed"]
+        raise StoreUnavailable(f"{path} is damaged and was left as it is: {why[0]}; free space beside it")
+    new.replace(_beside(path, "salvaged"))
+    files.sync_directory(path.parent)
+    return msgspec.json.decode(done.stdout, type=Report)
+
+
+def _finish(path: Path) -> None:
+    """Go on where a power cut ended a repair."""
+    _beside(path, "salvaging").unlink(missing_ok=True)
+    if _beside(path, "salvaged").exists():
+        if any(path.with_name(path.name + suffix).exists() for suffix in _PARTS):
+            _set_aside(path)
+        _take_over(path)
+
+
+def _take_over(path: Path) -> None:
+    _beside(path, "salvaged").replace(path)
+    files.sync_directory(path.parent)
+
+
+def _set_aside(path: Path) -> Path:
+    number = 1
+    # A power cut between the renames leaves a log alone: its number is taken too, or the next log would replace it.
+    while any(path.with_name(f"{path.name}.corrupt-{number}{suffix}").exists() for suffix in _PARTS):
+        number += 1
+    aside = path.with_name(f"{path.name}.corrupt-{number}")
+    for suffix in _PARTS:
+        part = path.with_name(path.name + suffix)
+        if part.exists():
+            part.rename(aside.with_name(aside.name + suffix))
+    files.sync_directory(path.parent)
+    return aside
+
+
+def _beside(path: Path, what: str) -> Path:
+    return path.with_name(f"{path.name}.{what}")
