@@ -22,7 +22,7 @@ from edge.step import POINTS
 from tests.office import DESK_KEY, Office, until
 
 _PAUSE_S = 0.25
-_POINT_WAIT_S = 4.0
+_POINT_WAIT_S = 2.5
 _SMS_WAITING_MOST = 3
 # A point that is passed with every request is where the box dies at once: let it do some work before.
 _OFTEN = ("desk.", "outbox.", "changes.")

@@ -1,0 +1,1 @@
+"""What `bench/villages.py` is made of: the villages' stores and forwarders, and the regency's end of a broker."""
