@@ -78,7 +78,8 @@ class Store:
         self._on_full: Callable[[bool], None] = lambda _full: None
         self._on_trouble: Callable[[str, str | None], None] = lambda _code, _detail: None
         self._troubles: dict[str, str] = {}
-        self._writer = Writer(path, max_bytes=max_mbyte * 1_000_000, answer=self._answer)
+        self._on_damage: Callable[[Path], None] = lambda _path: None
+        self._writer = Writer(path, max_bytes=max_mbyte * 1_000_000, answer=self._answer, alone=self._without_reader)
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="store-reader")
         self._read_connection: sqlite3.Connection | None = None
         self._read_most_s = read_most_s
@@ -143,6 +144,10 @@ class Store:
         """
         self._on_trouble = callback
 
+    def on_damage(self, callback: Callable[[Path], None]) -> None:
+        """Call `callback` on the loop when the file was repaired while in use, with where the damaged one is now."""
+        self._on_damage = callback
+
     def room(self) -> int:
         """Bytes on the store's file system that new work beside it (attachments) may take; 0 while it is full."""
         return self._writer.room()
@@ -206,6 +211,9 @@ class Store:
             for callback in self._watchers.get(table, ()):
                 callback()
         self._tell(answer.troubles)
+        if answer.set_aside is not None and answer.set_aside != self.set_aside:
+            self.set_aside = answer.set_aside
+            self._on_damage(answer.set_aside)
         self._expected = min(_GROUP_MOST, len(answer.group) + len(self._waiting))
         self._patient_until = self._loop.time() + min(self._window_s, answer.took_s / _PATIENCE_SHARE)
         if self._turn is None:  # after those who were just answered, whose turn comes before this one
@@ -248,7 +256,18 @@ class Store:
                 raise  # the work itself tried to write
             if errors.is_failing(error):
                 self._close_reader()
+            if errors.is_corrupt(error):
+                self._writer.damaged()
             raise errors.named(error, self.path) from error
+
+    def _without_reader(self, work: Callable[[], Path]) -> Path:
+        """Run `work` in the reader's thread, with its connection closed."""
+
+        def run() -> Path:
+            self._close_reader()
+            return work()
+
+        return self._reader.submit(run).result()
 
     def _close_reader(self) -> None:
         if self._read_connection is not None:

@@ -23,18 +23,16 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
 
-from edge.queue.store import errors, files
-from edge.queue.store.errors import StoreError, StoreFailing, StoreFull, StoreReadOnly
-from edge.queue.store.volume import Ballast
-from edge.queue.store.wal import Log
+from edge.queue.store import errors
+from edge.queue.store.errors import StoreCorrupt, StoreError, StoreFailing, StoreFull, StoreReadOnly
+from edge.queue.store.opened import OpenFile
 
 log = logging.getLogger("edge.queue.store")
 
-_RESERVE_SHARE = 16
-_LOG_SHARE = 32
-_LOG_FRAMES = (250, 4_000)
 _AGAIN_FIRST_S = 0.1
 _AGAIN_MOST_S = 30.0
+_REPAIR_REST_S = 3_600.0
+_TRIES = 3  # of a work that met damaged rows: each time these were moved out of its way
 
 
 @dataclass(slots=True)
@@ -56,6 +54,7 @@ class Answer:
     touched: frozenset[str]
     took_s: float
     troubles: dict[str, str]
+    set_aside: Path | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +66,30 @@ class _Lost:
 
 
 class Writer:
-    """Owns the one connection that writes. `answer` is called in this thread, once for each group."""
+    """Owns the one connection that writes. `answer` is called in this thread, once for each group.
 
-    def __init__(self, path: Path, *, max_bytes: int, answer: Callable[[Answer], None]) -> None:
-        self._path, self._max_bytes, self._answer = path, max_bytes, answer
+    `alone` runs a callable while no reader has the file open, and waits for it.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        max_bytes: int,
+        answer: Callable[[Answer], None],
+        alone: Callable[[Callable[[], Path]], Path],
+    ) -> None:
+        self._path, self._max_bytes, self._answer, self._alone = path, max_bytes, answer, alone
         self._groups: SimpleQueue[Sequence[Item] | None] = SimpleQueue()
         self._thread = Thread(target=self._run, name="store-writer", daemon=True)
         self._opened: Callable[[BaseException | None], None] = lambda _error: None
-        self._connection: sqlite3.Connection | None = None
+        self._file: OpenFile | None = None
         self._broken: StoreError | None = None
-        self._full = False
+        self._full = self._damaged = False
         self._again_at = 0.0
         self._pause_s = _AGAIN_FIRST_S
+        self._repaired_at: float | None = None
+        self._set_aside: Path | None = None
         self._touched: set[str] = set()
 
     def start(self, opened: Callable[[BaseException | None], None]) -> None:
@@ -90,6 +101,11 @@ class Writer:
         """Let a group be committed; from any thread."""
         self._groups.put(group)
 
+    def damaged(self) -> None:
+        """A reader found damage: have it repaired; from any thread."""
+        self._damaged = True
+        self._groups.put(())
+
     def join(self) -> None:
         """Finish what waits, fold the log into the file and end."""
         self._groups.put(None)
@@ -97,13 +113,14 @@ class Writer:
 
     def room(self) -> int:
         """Bytes beside the database that new work may take."""
-        return self._ballast.room()
+        file = self._file
+        return file.ballast.room() if file else 0
 
     # ---- in the thread
 
     def _run(self) -> None:
         try:
-            self._connection = self._open()
+            self._file = self._open()
         except Exception as error:
             self._opened(errors.opening(error, self._path))
             return
@@ -118,7 +135,7 @@ class Writer:
                 self._abandon(group, error)
             self._tell(group, time.monotonic() - started)
             self._fold()
-        self._close()
+        self._close(fold=True)
 
     def _next(self) -> Sequence[Item] | None:
         """The next group; an empty one when it is time to open the file again."""
@@ -130,13 +147,16 @@ class Writer:
             return ()
 
     def _serve(self, group: Sequence[Item]) -> None:
-        if self._log.overgrown():
-            self._fold(at_once=True)
-        if not self._usable():
+        if self._damaged:
+            self._repair()
+        if self._file and self._file.overgrown():
+            self._fold()
+        file = self._usable()
+        if file is None:
             for item in group:
                 item.error = self._broken
-        elif group and self._connection is not None:
-            self._commit(self._connection, group)
+        elif group:
+            self._commit(file, group)
 
     def _tell(self, group: Sequence[Item], took_s: float) -> None:
         normal = [item for item in group if not item.draining]
@@ -146,51 +166,17 @@ class Writer:
         if self._broken is not None:
             code = "store-readonly" if isinstance(self._broken, StoreReadOnly) else "store-failing"
             troubles[code] = str(self._broken)
-        self._answer(Answer(group, frozenset(self._touched), took_s, troubles))
+        self._answer(Answer(group, frozenset(self._touched), took_s, troubles, self._set_aside))
 
     # ---- opening and closing
 
-    def _open(self) -> sqlite3.Connection:
-        connection = files.connect(self._path)
-        try:
-            self._prepare(connection)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+    def _open(self) -> OpenFile:
+        return OpenFile(self._path, max_bytes=self._max_bytes, touched=self._touched.add)
 
-    def _prepare(self, connection: sqlite3.Connection) -> None:
-        (page,) = connection.execute("PRAGMA page_size").fetchone()
-        self._pages, self._bound = self._max_bytes // page, 0
-        least, most = _LOG_FRAMES
-        self._log = Log(self._path, page=page, every=max(least, min(most, self._pages // _LOG_SHARE)))
-        self._ballast = Ballast(self._path, self._log.bytes_wanted * 5 // 4)
-        connection.execute("PRAGMA temp_store = MEMORY")
-        connection.execute("PRAGMA wal_autocheckpoint = 0")
-        connection.execute(f"PRAGMA journal_size_limit = {self._log.bytes_wanted}")
-        connection.create_function("touched", 1, self._touched.add)
-        for (table,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():
-            quoted = table.replace('"', '""')
-            name = table.replace("'", "''")
-            if not table.startswith("sqlite_"):
-                connection.execute(
-                    f'CREATE TEMP TRIGGER "touched_{quoted}" AFTER INSERT ON main."{quoted}" '
-                    f"BEGIN SELECT touched('{name}'); END"
-                )
-        self._ballast.keep()
-
-    def _close(self) -> None:
-        connection, self._connection = self._connection, None
-        self._log.close()
-        if connection is None:
-            return
-        try:
-            if self._broken is None:
-                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        except sqlite3.DatabaseError as error:
-            log.warning("%s keeps its log: %s", self._path, error)
-        finally:
-            connection.close()
+    def _close(self, *, fold: bool) -> None:
+        file, self._file = self._file, None
+        if file:
+            file.close(fold=fold)
 
     def _break(self, broken: StoreError) -> None:
         """Close the file after an error of the disk; it is opened again after a pause."""
@@ -199,41 +185,70 @@ class Writer:
         self._broken = broken
         self._again_at = time.monotonic() + self._pause_s
         self._pause_s = min(_AGAIN_MOST_S, 2 * self._pause_s)
-        self._close()
+        self._close(fold=False)
 
-    def _usable(self) -> bool:
-        """Whether the file is open; once its pause is over, that is tried again."""
-        if self._broken is None:
-            return True
-        if time.monotonic() < self._again_at:
-            return False
+    def _usable(self) -> OpenFile | None:
+        """The open file; a broken one is tried again once its pause is over."""
+        if self._broken is None or time.monotonic() < self._again_at:
+            return self._file
         try:
-            self._connection = self._open()
-            (busy, _, _) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            self._file = self._open()
+            folded = self._file.fold(at_once=True)
         except (sqlite3.DatabaseError, OSError) as error:
             self._break(errors.failing(error, self._path))
-            return False
-        if busy:
-            self._break(StoreFailing(f"{self._path} is held by another reader: it ends, or end it"))
-            return False
+            return None
+        if not folded:
+            self._break(StoreFailing(f"what the log of {self._path} holds cannot be folded into it yet"))
+            return None
         log.warning("%s can be written again", self._path)
         self._broken, self._pause_s = None, _AGAIN_FIRST_S
+        return self._file
+
+    def _repair(self) -> bool:
+        """Have a damaged file replaced by one with all that still reads; False when that was done a moment ago."""
+        self._damaged = False
+        now = time.monotonic()
+        if self._repaired_at is not None and now - self._repaired_at < _REPAIR_REST_S:
+            return False
+        # Only a damaged store needs what repairs one.
+        from edge.queue.store import repair
+
+        self._repaired_at = now
+        self._close(fold=False)
+        try:
+            self._set_aside = self._alone(lambda: repair.repair(self._path))
+            self._file = self._open()
+        except (StoreError, sqlite3.DatabaseError, OSError) as error:
+            self._break(StoreCorrupt(f"{self._path} is damaged and could not be repaired: {error}"))
+            return False
         return True
 
     # ---- transactions
 
-    def _commit(self, connection: sqlite3.Connection, group: Sequence[Item]) -> None:
+    def _commit(self, file: OpenFile, group: Sequence[Item], *, tries: int = _TRIES) -> None:
         """Commit the group; when its transaction is lost, each work alone."""
-        lost = self._transaction(connection, group)
+        lost = self._transaction(file, group)
         if lost is None:
             return
         if errors.is_failing(lost.error):
             self._fail(group, lost)
+        elif file.guard.found and tries:
+            file.guard.heal(self._path)
+            self._again(group, tries=tries - 1)
+        elif errors.is_corrupt(lost.error) and self._repair():
+            self._again(group, tries=0)
         elif len(group) == 1:
-            self._settle(connection, group[0], lost)
+            self._settle(file, group[0], lost)
         else:
-            for item in group:
-                self._commit(connection, [item])
+            self._again(group, tries=tries)
+
+    def _again(self, group: Sequence[Item], *, tries: int) -> None:
+        for item in group:
+            item.result = item.error = None
+            if self._file is None:
+                item.error = self._broken
+            else:
+                self._commit(self._file, [item], tries=tries)
 
     def _fail(self, group: Sequence[Item], lost: _Lost) -> None:
         self._break(errors.failing(lost.error, self._path))
@@ -241,46 +256,36 @@ class Writer:
         for item in group:
             item.error = told
 
-    def _settle(self, connection: sqlite3.Connection, item: Item, lost: _Lost) -> None:
+    def _settle(self, file: OpenFile, item: Item, lost: _Lost) -> None:
         """Tell one work that its transaction was lost; on a full disk what drains gets the ballast's room first."""
-        if errors.is_full(lost.error) and item.draining and self._ballast.release():
-            log.warning("disk full: the ballast %s was given back so that the queue can drain", self._ballast.path)
+        if errors.is_full(lost.error) and item.draining and file.ballast.release():
+            log.warning("disk full: the ballast %s was given back so that the queue can drain", file.ballast.path)
             self._fold(at_once=True)
-            if self._broken is None:
-                self._commit(connection, [item])
-                return
-        item.error = self._broken or errors.named(lost.error, self._path)
+            self._again([item], tries=0)
+            return
+        item.error = errors.named(lost.error, self._path)
 
-    def _transaction(self, connection: sqlite3.Connection, group: Sequence[Item]) -> _Lost | None:
+    def _transaction(self, file: OpenFile, group: Sequence[Item]) -> _Lost | None:
         """Run works in one transaction; what became of it if all of it was lost."""
         at_commit = False
         try:
-            connection.execute("BEGIN IMMEDIATE")
+            file.connection.execute("BEGIN IMMEDIATE")
             for item in group:
-                item.result = item.error = None
-                if self._admits(connection, item):
-                    self._run_one(connection, item, alone=len(group) == 1)
+                refusal = "" if item.draining else file.refusal()
+                if refusal:
+                    item.error = StoreFull(refusal)
+                else:
+                    file.bound(draining=item.draining)
+                    self._run_one(file.connection, item, alone=len(group) == 1)
+            if file.guard.found:
+                raise sqlite3.IntegrityError(f"{self._path} has damaged rows")
             at_commit = True
-            if connection.in_transaction:
-                connection.execute("COMMIT")
+            if file.connection.in_transaction:
+                file.connection.execute("COMMIT")
         except sqlite3.DatabaseError as error:
-            _roll_back(connection)
+            file.roll_back()
             return _Lost(error, at_commit)
         return None
-
-    def _admits(self, connection: sqlite3.Connection, item: Item) -> bool:
-        """Set the bound that holds for a work; False, with the reason in it, where new work is refused."""
-        bound = self._pages
-        if not item.draining:
-            bound -= self._pages // _RESERVE_SHARE
-            if not self._ballast.keep():
-                item.error = StoreFull(f"the disk that holds {self._path} is full: free space on it")
-            elif self._log.overgrown():
-                item.error = StoreFull(f"the log of {self._path} cannot be folded: a reader has held it for too long")
-        if bound != self._bound:
-            connection.execute(f"PRAGMA max_page_count = {bound}")
-            self._bound = bound
-        return item.error is None
 
     def _run_one(self, connection: sqlite3.Connection, item: Item, *, alone: bool) -> None:
         if not alone:
@@ -288,7 +293,7 @@ class Writer:
         try:
             item.result = item.work(connection)
         except Exception as error:
-            gone = not connection.in_transaction or errors.is_failing(error)
+            gone = not connection.in_transaction or errors.is_failing(error) or errors.is_corrupt(error)
             if isinstance(error, sqlite3.DatabaseError) and (gone or (item.draining and errors.is_full(error))):
                 raise
             item.error = errors.named(error, self._path)
@@ -298,39 +303,16 @@ class Writer:
 
     def _abandon(self, group: Sequence[Item], error: BaseException) -> None:
         log.error("the writer failed on a group of %d works", len(group), exc_info=error)
-        if self._connection is not None:
-            _roll_back(self._connection)
+        if self._file:
+            self._file.roll_back()
         for item in group:
-            item.error = error
-
-    # ---- the log
+            item.error = errors.named(error, self._path)
 
     def _fold(self, *, at_once: bool = False) -> None:
-        """Fold the log into the file once it is long; where a reader holds it, as far as that lets it."""
-        connection = self._connection
-        if connection is None:
+        """Fold the log into the file once it is long."""
+        if self._file is None:
             return
         try:
-            if not (at_once or self._log.due()):
-                return
-            connection.execute("PRAGMA busy_timeout = 0")
-            held, frames, _ = connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
-            connection.execute(f"PRAGMA busy_timeout = {files.BUSY_MS}")
+            self._file.fold(at_once=at_once)
         except (sqlite3.DatabaseError, OSError) as error:
-            # On a full disk the log stays until there is room: what drains is given the ballast's.
-            if not errors.is_full(error):
-                self._break(errors.failing(error, self._path))
-            return
-        was = self._log.overgrown()
-        self._log.folded(frames if held else 0)
-        if self._log.overgrown() and not was:
-            log.error("the log of %s has %d pages and a reader holds it: new work is refused", self._path, frames)
-
-
-def _roll_back(connection: sqlite3.Connection) -> None:
-    """Undo what is left of a transaction; a disk that fails now is told of by what is tried next."""
-    if connection.in_transaction:
-        try:
-            connection.execute("ROLLBACK")
-        except sqlite3.DatabaseError as error:
-            log.warning("a transaction was not rolled back: %s", error)
+            self._break(errors.failing(error, self._path))
