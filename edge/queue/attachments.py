@@ -56,7 +56,6 @@ Code = Literal[
     "attachment-differs",
     "too-many-attachments",
     "attachment-busy",
-    "content-range",
     "wrong-offset",
     "wrong-content",
     "hash-differs",
@@ -145,12 +144,8 @@ class Attachments:
             return None
         return rows.of_request(conn, self._seal, request)
 
-    async def receive(
-        self, request: str, identifier: str, size: int, start: int | None, source: AsyncIterator[bytes]
-    ) -> Taken:
+    async def receive(self, request: str, identifier: str, start: int | None, source: AsyncIterator[bytes]) -> Taken:
         """Take the bytes of `source`, the first of them at `start` (None: where it stands, with nothing to give).
-
-        `size` is that of the whole file.
 
         Whatever ends `source` early passes through; the whole pieces that came are kept. Raises `Refused`, and
         `StoreFull` when the disk is.
@@ -162,8 +157,6 @@ class Attachments:
             scan = await self._known(identifier)
             if scan is None or scan.request != request:
                 raise Refused("no-such-attachment")
-            if size != scan.size:
-                raise Refused("content-range")
             if scan.state != "arriving":
                 return Taken(scan, news=False)
             if start not in (None, scan.received):

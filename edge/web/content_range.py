@@ -17,14 +17,18 @@ class ContentRange:
     size: int
     asks: bool = False
 
+    def fits(self, length: int | None) -> bool:
+        """Whether a body of `length` bytes (None: not known before) can be this part of a file."""
+        inside = self.asks or self.start < self.end <= self.size
+        return inside and length in (None, self.end - self.start)
+
 
 def parse(text: str) -> ContentRange | None:
-    """The range, or None for anything that is none."""
+    """The range, or None for anything that has not its form."""
     form = _FORM.fullmatch(text)
     if form is None:
         return None
     size = int(form[3])
     if form[1] is None:
         return ContentRange(0, 0, size, asks=True)
-    start, last = int(form[1]), int(form[2])
-    return ContentRange(start, last + 1, size) if start <= last < size else None
+    return ContentRange(int(form[1]), int(form[2]) + 1, size)

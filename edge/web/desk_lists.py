@@ -52,7 +52,10 @@ class DeskLists:
         """GET /v1/requests: a page, the newest first."""
         wanted = _query(request)
         if wanted["ticket"]:
-            found = await self._lists.by_ticket(wanted["ticket"])
+            written = ticket.read(wanted["ticket"])
+            if written is None:
+                raise Problem("no-such-ticket")
+            found = await self._lists.by_ticket(written)
             fits = found and wanted["state"] in ("", found.state) and wanted["letter"] in ("", found.letter)
             return answers.answer(answers.page([found] if found and fits else []))
         limit = int(wanted["limit"] or LIMIT_USUAL)
@@ -75,6 +78,11 @@ class DeskLists:
         return answers.answer(answers.Steps(tuple(answers.step(transition) for transition in found)))
 
 
+_LETTER = "[ACDEFHJKLMNPRTUWXYacdefhjklmnprtuwxy]"
+_DIGIT = "[0-9OILoil]"
+TICKET = f"^{_LETTER}{_DIGIT}{{2}}-?{_LETTER}{_DIGIT}$"  # as people write it; `edge.queue.ticket` reads it
+
+
 def _limit(text: str) -> str | None:
     return text if re.fullmatch(r"[1-9][0-9]?|100", text) else None
 
@@ -82,7 +90,7 @@ def _limit(text: str) -> str | None:
 PARAMETERS: dict[str, tuple[Callable[[str], str | None], str]] = {
     "state": (lambda text: text if text in lifecycle.STATES else None, f"one of {', '.join(sorted(lifecycle.STATES))}"),
     "letter": (lambda text: text if text in LETTERS else None, f"one of {', '.join(sorted(LETTERS))}"),
-    "ticket": (ticket.read, "a ticket such as K47-M2"),
+    "ticket": (lambda text: text if re.fullmatch(TICKET, text) else None, "a ticket such as K47-M2"),
     "after": (canonical, "the next of the page before"),
     "limit": (_limit, f"a whole number from 1 to {LIMIT_MOST}"),
 }

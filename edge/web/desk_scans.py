@@ -32,9 +32,7 @@ class ScansLike(Protocol):
         """The attachments of a request; None when there is no such request."""
         ...
 
-    async def receive(
-        self, request: str, identifier: str, size: int, start: int | None, source: AsyncIterator[bytes]
-    ) -> Taken:
+    async def receive(self, request: str, identifier: str, start: int | None, source: AsyncIterator[bytes]) -> Taken:
         """Take bytes."""
         ...
 
@@ -69,30 +67,40 @@ class DeskScans:
 
         202 while bytes are missing, 201 when this made it whole, 200 when it was whole before.
         """
-        of, attachment = identifier(request), canonical(request.match_info["attachment"])
-        if attachment is None:
-            raise Problem("no-such-attachment", headers=_CLOSE)
-        given = _range(request)
+        of = identifier(request)
+        scan = await self._scan(of, canonical(request.match_info["attachment"]))
+        given = _range(request, scan.size)
         source = stream(request, given.end - given.start, within_s=self._body_s)
         try:
-            start = None if given.asks else given.start
-            taken = await self._scans.receive(of, attachment, given.size, start, source)
+            taken = await self._scans.receive(of, scan.id, None if given.asks else given.start, source)
         except Refused as refused:
             raise _problem(refused) from None
         if taken.attachment.state == "arriving":
             return answers.answer(answers.scan(taken.attachment), 202)
         return answers.answer(answers.scan(taken.attachment), 201 if taken.news else 200)
 
+    async def _scan(self, of: str, attachment: str | None) -> Attachment:
+        found = await self._scans.of_request(of)
+        if found is None:
+            raise Problem("no-such-request", headers=_CLOSE)
+        for scan in found:
+            if scan.id == attachment:
+                return scan
+        raise Problem("no-such-attachment", headers=_CLOSE)
 
-def _range(request: web.Request) -> ContentRange:
-    """What the body holds: by its Content-Range, or without one the whole file. Raises `Problem`."""
-    ranges = request.headers.getall("Content-Range", [])
+
+def _range(request: web.Request, size: int) -> ContentRange:
+    """What the body holds of a file of `size` bytes: by its Content-Range; without one all of it, or the question.
+
+    Raises `Problem`.
+    """
+    written = request.headers.getall("Content-Range", [])
     length = request.content_length
-    encoded = request.headers.get("Content-Encoding", "identity") != "identity"
-    if not ranges and length:
-        ranges = [f"bytes 0-{length - 1}/{length}"]
-    given = parse(ranges[0]) if len(ranges) == 1 and not encoded else None
-    if given is None or (length is not None and length != given.end - given.start):
+    if not written:
+        given: ContentRange | None = ContentRange(0, length or 0, length or size, asks=not length)
+    else:
+        given = parse(written[0]) if len(written) == 1 else None
+    if given is None or given.size != size or not given.fits(length):
         raise Problem("content-range", headers=_CLOSE)
     return given
 

@@ -72,7 +72,7 @@ class Form(Generic[T]):
     def read(self, body: bytes) -> T:
         """The value in `body`. Raises `Malformed` or `Unfit`."""
         try:
-            new = self._decoder.decode(body)
+            new = self._decode(body)
         except msgspec.ValidationError:
             raise Unfit(self._misfits(body)) from None
         except _UNREADABLE as error:
@@ -81,6 +81,16 @@ class Form(Generic[T]):
         if wrong:
             raise Unfit(tuple(FieldError(field, f"must be {self._rules[field]}") for field in wrong))
         return new
+
+    def _decode(self, body: bytes) -> T:
+        try:
+            return self._decoder.decode(body)
+        except msgspec.ValidationError:
+            # Some languages know one kind of number only and write 3.0 for 3, which JSON Schema calls an integer.
+            given = msgspec.json.decode(body)
+            if not isinstance(given, dict):
+                raise
+            return msgspec.convert({name: _whole(value) for name, value in given.items()}, self._kind)
 
     def _misfits(self, body: bytes) -> tuple[FieldError, ...]:
         """Everything that is wrong with a body whose types do not fit, field by field."""
@@ -102,7 +112,7 @@ class Form(Generic[T]):
 
     def _fits(self, field: FieldInfo, raw: msgspec.Raw) -> bool:
         try:
-            return self._real(field.name, msgspec.json.decode(raw, type=field.type))
+            return self._real(field.name, msgspec.convert(_whole(msgspec.json.decode(raw)), field.type))
         except _UNREADABLE:
             return False
 
@@ -123,6 +133,10 @@ def _request_is_real(field: str, value: Any) -> bool:
         case "purpose":
             return _matches(PURPOSE, value)
     return True
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _matches(pattern: str, value: str) -> bool:

@@ -12,14 +12,17 @@ import msgspec
 
 import edge
 from edge.desk_keys import SCOPES
-from edge.web.desk_lists import LIMIT_MOST, LIMIT_USUAL
-from edge.web.openapi_schemas import LETTER, STATE, TICKET, UUID, schemas
+from edge.web.desk_lists import LIMIT_MOST, LIMIT_USUAL, TICKET
+from edge.web.openapi_schemas import LETTER, STATE, UUID, schemas
 from edge.web.problem import KINDS, MEDIA_TYPE
 
 Json = dict[str, Any]
 _GUARD = ("address-not-allowed", "host-not-ours", "too-many-calls")
 _GATE = (*_GUARD, "unauthorised", "scope", "no-desk-key", "store-refuses")
 _JSON_BODY = ("media-type", "too-large", "slow-body", "malformed", "invalid")
+
+
+_AFTER_FILING = ("getRequest", "listTransitions", "listAttachments", "beginAttachment", "cancelRequest", "handOut")
 
 
 def document() -> bytes:
@@ -63,7 +66,7 @@ def _paths() -> Json:
                 "read",
                 "Requests, the newest first",
                 {"200": _shows("A page.", "Page")},
-                "query",
+                *("query", "no-such-ticket"),
                 parameters=[
                     _query("state", "In this state only.", STATE),
                     _query("letter", "For this letter only.", LETTER),
@@ -91,7 +94,7 @@ def _paths() -> Json:
                         },
                         links={
                             name: {"operationId": name, "parameters": {"id": "$response.body#/id"}}
-                            for name in ("getRequest", "listTransitions", "listAttachments", "beginAttachment")
+                            for name in _AFTER_FILING
                         },
                     )
                 },
@@ -103,7 +106,6 @@ def _paths() -> Json:
                         "required": True,
                         "description": "New for each new request; the same one when it is sent again.",
                         "schema": {"type": "string", "pattern": "^[!-~]{1,64}$"},
-                        "example": "loket1-000417",
                     }
                 ],
                 body="NewRequest",
@@ -206,8 +208,8 @@ def _paths() -> Json:
                     "200": _shows("It was whole before.", "Scan"),
                     "202": _shows("Go on after the bytes received.", "Scan"),
                 },
-                *(*gone, "no-such-attachment", "attachment-busy", "wrong-offset", "content-range", "slow-body"),
-                *("request-closed", "wrong-content", "hash-differs"),
+                *(*gone, "no-such-attachment", "attachment-busy", "wrong-offset", "content-range"),
+                *("request-closed", "wrong-content", "hash-differs", "slow-body"),
                 parameters=[
                     {
                         "name": "Content-Range",

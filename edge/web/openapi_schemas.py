@@ -17,7 +17,6 @@ Json = dict[str, Any]
 UUID = {"type": "string", "format": "uuid"}
 STATE = {"type": "string", "enum": sorted(lifecycle.STATES)}
 LETTER = {"type": "string", "enum": sorted(LETTERS)}
-TICKET = "^[ACDEFHJKLMNPRTUWXY][0-9]{2}-[ACDEFHJKLMNPRTUWXY][0-9]$"
 
 
 def schemas() -> Json:

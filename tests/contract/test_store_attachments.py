@@ -63,7 +63,7 @@ class Box:
     async def whole(self, plain: bytes) -> Taken:
         request = await self.file()
         begun = await self.scans.begin(request.id, announced(plain))
-        return await self.scans.receive(request.id, begun.attachment.id, len(plain), 0, flow(plain))
+        return await self.scans.receive(request.id, begun.attachment.id, 0, flow(plain))
 
     async def one(self, sql: str) -> Any:
         return await self.store.read(lambda conn: tuple(conn.execute(sql).fetchone()))
@@ -155,19 +155,17 @@ async def test_a_broken_upload_goes_on_where_it_was(tmp_path: Path) -> None:
         begun = await box.scans.begin(request.id, announced(plain))
         identifier = begun.attachment.id
         with pytest.raises(ConnectionResetError):
-            await box.scans.receive(
-                request.id, identifier, len(plain), 0, flow(plain[:200_000], fail=ConnectionResetError())
-            )
+            await box.scans.receive(request.id, identifier, 0, flow(plain[:200_000], fail=ConnectionResetError()))
     async with opened(tmp_path) as box:
         await box.scans.sweep()
         (held,) = await box.known(request.id)
         assert held.received == 3 * PIECE
         with pytest.raises(Refused) as refused:
-            await box.scans.receive(request.id, identifier, len(plain), 0, flow(plain))
+            await box.scans.receive(request.id, identifier, 0, flow(plain))
         assert (refused.value.code, refused.value.received) == ("wrong-offset", held.received)
-        taken = await box.scans.receive(request.id, identifier, len(plain), held.received, flow(plain[held.received :]))
+        taken = await box.scans.receive(request.id, identifier, held.received, flow(plain[held.received :]))
         assert (taken.attachment.state, taken.news) == ("whole", True)
-        again = await box.scans.receive(request.id, identifier, len(plain), 0, flow(plain))
+        again = await box.scans.receive(request.id, identifier, 0, flow(plain))
         assert (again.attachment.state, again.news) == ("whole", False)
 
 
@@ -193,10 +191,10 @@ async def test_two_uploads_of_one_scan_at_once_are_kept_apart(box: Box) -> None:
         await go_on.wait()
         yield plain[100:]
 
-    first = asyncio.create_task(box.scans.receive(request.id, begun.attachment.id, len(plain), 0, slow()))
+    first = asyncio.create_task(box.scans.receive(request.id, begun.attachment.id, 0, slow()))
     await asyncio.sleep(0)
     with pytest.raises(Refused, match="attachment-busy"):
-        await box.scans.receive(request.id, begun.attachment.id, len(plain), 0, flow(plain))
+        await box.scans.receive(request.id, begun.attachment.id, 0, flow(plain))
     go_on.set()
     assert (await first).attachment.state == "whole"
 
@@ -214,7 +212,7 @@ async def test_what_was_not_announced_is_refused(box: Box, sent: bytes, given: d
     request = await box.file()
     begun = await box.scans.begin(request.id, announced(scan(70_000), **given))
     with pytest.raises(Refused, match=code):
-        await box.scans.receive(request.id, begun.attachment.id, 70_000, 0, flow(sent))
+        await box.scans.receive(request.id, begun.attachment.id, 0, flow(sent))
     assert await box.known(request.id) == []
     assert await box.files() == set()
     assert await box.one("SELECT count(*) FROM outbox") == (1,)
@@ -245,7 +243,7 @@ async def test_a_request_that_is_closed_takes_no_scans(box: Box) -> None:
     with pytest.raises(Refused, match="request-closed"):
         await box.scans.begin(request.id, announced(scan(101)))
     with pytest.raises(Refused, match="request-closed"):
-        await box.scans.receive(request.id, begun.attachment.id, len(plain), 0, flow(plain))
+        await box.scans.receive(request.id, begun.attachment.id, 0, flow(plain))
     with pytest.raises(Refused, match="no-such-request"):
         await box.scans.begin("01a1cf5e-6d80-7000-8000-000000000000", announced(plain))
     assert await box.files() == set()
@@ -282,7 +280,7 @@ async def test_what_belongs_to_nobody_is_swept(box: Box) -> None:
     request = await box.file()
     plain = scan(2 * PIECE)
     begun = await box.scans.begin(request.id, announced(plain))
-    await box.scans.receive(request.id, begun.attachment.id, len(plain), 0, flow(plain[:PIECE]))
+    await box.scans.receive(request.id, begun.attachment.id, 0, flow(plain[:PIECE]))
     await asyncio.to_thread((box.folder / "stray").write_bytes, b"x")
     await box.scans.sweep()
     assert await box.files() == {begun.attachment.id}
@@ -321,4 +319,4 @@ async def test_a_disk_that_refuses_is_an_error_of_the_store(box: Box) -> None:
     begun = await box.scans.begin(request.id, announced(scan(100)))
     await asyncio.to_thread(box.folder.rmdir)
     with pytest.raises(StoreError, match="No such file"):
-        await box.scans.receive(request.id, begun.attachment.id, 100, 0, flow(scan(100)))
+        await box.scans.receive(request.id, begun.attachment.id, 0, flow(scan(100)))

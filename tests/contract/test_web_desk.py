@@ -92,7 +92,7 @@ async def test_one_key_sent_many_times_at_once_makes_one_request(tmp_path: Path)
         assert {status for status, _ in answers} == {202}
         assert len({body["id"] for _, body in answers}) == 1
         assert len(announced) == rows(tmp_path / "box.db", "request") == 1
-        assert (await post(session, server, "a", {**BODY, "purpose": "lain"}))[0] == 422
+        assert (await post(session, server, "a", {**BODY, "purpose": "lain"}))[0] == 409
 
 
 async def test_many_desks_at_once_each_get_their_own(tmp_path: Path) -> None:

@@ -107,9 +107,7 @@ class EmptyOffice:
     async def of_request(self, request: str) -> list[Attachment] | None:
         return None
 
-    async def receive(
-        self, request: str, identifier: str, size: int, start: int | None, source: AsyncIterator[bytes]
-    ) -> Taken:
+    async def receive(self, request: str, identifier: str, start: int | None, source: AsyncIterator[bytes]) -> Taken:
         raise Refused("no-such-attachment")
 
 

@@ -84,7 +84,7 @@ async def test_the_same_key_with_another_body_is_refused() -> None:
     async with running() as server, aiohttp.ClientSession() as session:
         call = Caller(server.url, session)
         await call.post()
-        await refused(call.post({**BODY, "letter": "KTP"}), 422, "idempotency-key-reused")
+        await refused(call.post({**BODY, "letter": "KTP"}), 409, "idempotency-key-reused")
 
 
 @pytest.mark.parametrize(
