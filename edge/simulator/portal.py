@@ -50,6 +50,8 @@ class Portal:
 
     `mode` is the fault it shows to every call, `slow_s` the delay of mode slow; `chaos` lies now and then. `database`
     keeps everything when the portal is killed. Beyond `most` calls at once, long polls aside, it says to come later.
+    `poison` maps ids of requests and events to the status that their call gets, as a whole; `verdicts` those of events
+    to the status of the problem they alone are rejected with.
     """
 
     def __init__(
@@ -68,6 +70,8 @@ class Portal:
         self.slow_s = 1.0
         self.chaos = chaos or Chaos()
         self.epochs, self.gzip, self.most = epochs, gzip, most
+        self.poison: dict[str, int] = {}
+        self.verdicts: dict[str, int] = {}
         self.calls: Counter[str] = Counter()
         self.busy = 0
         self.busiest = 0
@@ -222,6 +226,8 @@ class Portal:
             return problem(400, "the body is not a JSON object")
         if content.get("village") != village:
             return problem(403, "the request is for another village")
+        if identifier in self.poison:
+            return problem(self.poison[identifier], "told to choke on this request")
         if (wrong := wrong_request(identifier, content)) is not None:
             return problem(422, "the request is not complete", detail=wrong)
         if self._silent_before_enrolment(request):
@@ -251,7 +257,10 @@ class Portal:
         newest = self.ledger.newest(village) if self.epochs else 0
         if any(isinstance(epoch := event.get("epoch", 0), int) and epoch < newest for event in events):
             return replaced()
-        results = self.ledger.take_events(events, village=village)
+        for event in events:
+            if event.get("id") in self.poison:
+                return problem(self.poison[event["id"]], "told to choke on one of these events")
+        results = self.ledger.take_events(events, village=village, verdicts=self.verdicts)
         self.ring(village)
         return web.json_response({"results": results, "last_seq": self.ledger.last_seq(village)})
 

@@ -27,7 +27,7 @@ Orders are JSON lines on the control socket, each answered by one line:
   {"do":"requests"} {"do":"effects"} {"do":"order","id":ID} {"do":"audit"} {"do":"calls"} {"do":"blobs"} {"do":"status"}
   {"do":"mode","mode":MODE} {"do":"chaos","seed":7,"rate":0.3} {"do":"complete","id":ID} {"do":"complete_all"}
   {"do":"reject","id":ID,"why":TEXT} {"do":"change","id":ID,"state":STATE} {"do":"forget","village":CODE}
-  {"do":"enrol","village":CODE,"installation":UUID}
+  {"do":"enrol","village":CODE,"installation":UUID} {"do":"poison","id":ID,"status":500} (0 heals it)
 "audit" names what had two effects ("twice") or came out of order ("disorder"): both are empty when all is right.
 """
 
@@ -136,6 +136,12 @@ def _chaos(portal: Portal, order: dict[str, Any]) -> None:
     portal.chaos = Chaos(int(order["seed"]), float(order["rate"]), hang_s=float(order.get("hang_s", 60)))
 
 
+def _poison(portal: Portal, order: dict[str, Any]) -> None:
+    portal.poison[order["id"]] = int(order["status"])
+    if not portal.poison[order["id"]]:
+        del portal.poison[order["id"]]
+
+
 def _complete_all(portal: Portal, _order: dict[str, Any]) -> None:
     for identifier, filed in portal.requests.items():
         if filed.state == "forwarded":
@@ -171,5 +177,6 @@ _DEEDS: Mapping[str, Callable[[Portal, dict[str, Any]], object]] = {
     "reject": lambda portal, order: portal.reject(order["id"], order.get("why", "")),
     "change": lambda portal, order: portal.change(order["id"], order["state"], order.get("why", "")),
     "forget": lambda portal, order: portal.ledger.forget(order.get("village")),
+    "poison": _poison,
     "enrol": lambda portal, order: portal.ledger.enrol(order["village"], order["installation"], order.get("epoch", 0)),
 }

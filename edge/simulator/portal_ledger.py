@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 from edge.simulator.portal_words import OPEN_AT_PORTAL, wrong_event
@@ -107,7 +108,10 @@ class Ledger:
 
     @property
     def effects(self) -> Counter[str]:
-        """How often each request id, and each ``TYPE SUBJECT`` of an event, set something in motion: once is right."""
+        """How often each thing was set in motion, by name: once is right.
+
+        A name is a request's id, an event's ``TYPE SUBJECT`` where that can happen once only, else ``TYPE SUBJECT ID``.
+        """
         return Counter({row["name"]: row["times"] for row in self._db.execute("SELECT * FROM effect")})
 
     @property
@@ -156,10 +160,20 @@ class Ledger:
         row = self._db.execute("SELECT * FROM request WHERE id = ?", (identifier,)).fetchone()
         return None if row is None else _filed(row)
 
-    def take_events(self, events: Sequence[Any], *, village: str) -> list[Event]:
-        """Take a batch of CloudEvents, each accepted, duplicate or rejected by itself, all in one transaction."""
+    def take_events(
+        self, events: Sequence[Any], *, village: str, verdicts: Mapping[str, int] = MappingProxyType({})
+    ) -> list[Event]:
+        """Take a batch of CloudEvents, each accepted, duplicate or rejected by itself, all in one transaction.
+
+        `verdicts` are the ids of those to reject whatever they hold, with the status to give.
+        """
         with self.transaction():
-            return [self._take(event, village) for event in events]
+            return [self._rejected(event, verdicts) or self._take(event, village) for event in events]
+
+    def _rejected(self, event: Any, verdicts: Mapping[str, int]) -> Event | None:
+        if (status := verdicts.get(event.get("id"))) is None:
+            return None
+        return {"id": event["id"], "status": "rejected", "problem": {**_problem("told to reject it"), "status": status}}
 
     def last_seq(self, village: str) -> int:
         """The highest `seq` of a village's events."""
@@ -177,7 +191,7 @@ class Ledger:
         if subject and (filed is None or filed.village != village):
             return {**answer, "status": "rejected", "problem": _problem("unknown request")}
         self._db.execute("INSERT INTO event VALUES (?, ?, ?, ?)", (*key, village, json.dumps(event)))
-        self._effect(village, f"{event['type']} {subject or event['id']}", subject, event["type"], event["seq"])
+        self._effect(village, _deed(event), subject, event["type"], event["seq"])
         self._db.execute("UPDATE village SET last_seq = MAX(last_seq, ?) WHERE code = ?", (event["seq"], village))
         if event["type"] == "kampung.request.cancel_requested" and filed and filed.state in OPEN_AT_PORTAL:
             self._change(subject, "cancelled", "")
@@ -295,6 +309,14 @@ class Ledger:
 
     def _one(self, query: str) -> int:
         return int(self._db.execute(query).fetchone()[0])
+
+
+def _deed(event: Event) -> str:
+    what, subject = event["type"], event.get("subject", "")
+    if what == "kampung.request.cancel_requested":
+        return f"{what} {subject}"
+    once = event["data"].get("sha256") if what == "kampung.request.attachment" else event["id"]
+    return f"{what} {subject} {once}"
 
 
 def _filed(row: sqlite3.Row) -> Filed:

@@ -142,7 +142,7 @@ async def test_portal_answers_as_documented(tmp_path: Path) -> None:
             box.portal.epochs = call[6] != 204
             await check(session, call)
         assert box.portal.effects[REQUEST] == 1
-        assert box.portal.effects[f"kampung.request.rt_answered {REQUEST}"] == 1
+        assert box.portal.effects[f"kampung.request.rt_answered {REQUEST} e1"] == 1
 
 
 @pytest.mark.parametrize(("path", "method"), OPERATIONS)

@@ -67,9 +67,11 @@ class Tls:
         if isinstance(failed, ssl.SSLCertVerificationError):
             return self._explain_portal(failed)
         reason = (failed.reason or "") if failed is not None else ""
-        if "ALERT" not in reason or not any(word in reason for word in ("CERTIFICATE", "UNKNOWN_CA")):
-            return None
-        return f"the portal refuses the box's own certificate ({reason.lower()}): {self._explain_own()}"
+        refused = "ALERT" in reason and any(word in reason for word in ("CERTIFICATE", "UNKNOWN_CA"))
+        # TLS 1.3 refuses after the handshake, and the connection is often gone before the alert is read.
+        if refused or self._own_is_over():
+            return f"the portal refuses the box's own certificate: {self._explain_own()}"
+        return None
 
     def _explain_portal(self, failed: ssl.SSLCertVerificationError) -> str:
         code = failed.verify_code
@@ -96,9 +98,13 @@ class Tls:
     def _explain_own(self) -> str:
         if not self._own:
             return "set upstream.client_cert_file and the credential portal-client-key"
-        if (until := self._own_not_after) is not None and until < (self._clock or SystemClock()).wall():
-            return f"it expired on {_day(until)}: put the renewed one at {self._own}"
+        if self._own_is_over():
+            return f"it expired on {_day(self._own_not_after or 0)}: put the renewed one at {self._own}"
         return f"ask the regency whether {self._own} is for this village, and by its own authority"
+
+    def _own_is_over(self) -> bool:
+        until = self._own_not_after
+        return until is not None and until < (self._clock or SystemClock()).wall()
 
     def _make(self) -> ssl.SSLContext:
         try:
@@ -107,6 +113,7 @@ class Tls:
             raise TlsProblem(
                 f"ca_file {self._ca} cannot be used ({type(error).__name__}): copy it there anew"
             ) from None
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.sslobject_class = self._noting()
         if self._own:
             self._load_own(context)
