@@ -57,6 +57,7 @@ class OpenDk:
         self.residents: set[str] | None = None
         self.unknown_as_400 = True
         self.tte = True
+        self.break_list = False
         self.token_s = 3_600.0
         self.password = password
         self.api_key = api_key
@@ -138,6 +139,8 @@ class OpenDk:
             return refusal
         if not self.tte:
             return web.json_response(_TTE_OFF, status=400)
+        if self.break_list:
+            return _cut(request)
         village = request.query.get("desa_id", "")
         if village not in self.villages:
             return self._unknown(village)

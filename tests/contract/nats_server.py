@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import signal
+import ssl
 import subprocess
 import uuid
 from collections import Counter
@@ -17,6 +18,7 @@ from typing import Any
 
 import nats
 
+from edge.simulator import portal_tls
 from tests.office import free_port
 
 PASSWORD = "portal-key"
@@ -28,11 +30,12 @@ jetstream {{ store_dir: "{store}", max_file_store: 256MB, max_memory_store: 16MB
 max_payload: 256KB
 authorization {{ users: [
   {{ user: regency, password: "{regency}" }}
-  {{ user: "{village}", password: "{password}", permissions: {{
+  {{ {user}, permissions: {{
       publish: [ {publish} ]
       subscribe: "_INBOX.{village}.>"
   }} }}
 ] }}
+{tls}
 """
 
 
@@ -59,11 +62,20 @@ class NatsServer:
         self.port = free_port()
         self.password = PASSWORD
         self.rights = rights(village)
+        self.user = ""
+        self.tls = ""
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
         return f"nats://127.0.0.1:{self.port}"
+
+    def use_tls(self, directory: Path) -> portal_tls.Files:
+        """Demand a client certificate of the same authority."""
+        files = portal_tls.make(directory, ["localhost", "127.0.0.1"])
+        names = f'cert_file: "{files.cert}", key_file: "{files.key}", ca_file: "{files.ca}"'
+        self.tls = f"tls {{ {names}, verify: true }}"
+        return files
 
     async def start(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -74,7 +86,8 @@ class NatsServer:
                 store=self.directory / "store",
                 regency=REGENCY,
                 village=self.village,
-                password=self.password,
+                user=self.user or f'user: "{self.village}", password: "{self.password}"',
+                tls=self.tls,
                 publish=", ".join(f'"{right}"' for right in self.rights),
             )
         )
@@ -135,9 +148,12 @@ class Regency:
         self._task: asyncio.Task[None] | None = None
         self._client: Any = None
         self.up: dict[str, Any] = {}
+        self.tls: ssl.SSLContext | None = None
 
     async def start(self) -> None:
-        self._client = await nats.connect(self.url, user="regency", password=REGENCY, reconnect_time_wait=0.1)
+        way: dict[str, Any] = {"tls": self.tls} if self.tls else {}
+        account = {"user": "regency", "password": REGENCY}
+        self._client = await nats.connect(self.url, **account, **way, reconnect_time_wait=0.1)
         await self.make_streams()
         await self._client.subscribe("kampung.*.heartbeat", cb=self._beat)
         await self._client.subscribe("kampung.*.blobs", cb=self._blob)
