@@ -1,14 +1,12 @@
 """The wiring of one generation: every part built from one configuration, each under supervision.
 
-Facts flow one way. Uplinks: watcher -> controller -> kernel. Requests: modem -> mailbox -> center -> outbox ->
-forwarder, and status changes back through the center. The pages and metrics only look.
+Facts flow one way. Uplinks: watcher -> controller -> kernel. What needs the store is wired in `edge.service`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -16,34 +14,19 @@ from edge.clock import Clock
 from edge.config import Config
 from edge.control import Control, Handler
 from edge.credentials import Credentials
-from edge.desk_keys import KeyRing
 from edge.events import ClassMoved, Event, UplinkJudged
 from edge.health import Health
-from edge.metrics import Metrics
-from edge.modem.driver import Driver
+from edge.metrics import Metrics, Snapshot
 from edge.monitor.verdict import Verdict
 from edge.network import Network, Running
-from edge.queue.attachments import Attachments
-from edge.queue.desk import Desk
 from edge.queue.forwarder import Forwarder
-from edge.queue.records import Records
-from edge.queue.sink import KINDS
 from edge.queue.store.database import Store, StoreError
-from edge.queue.store.messages import Messages
-from edge.queue.store.requests import Requests
-from edge.queue.store.seal import Seal
-from edge.sms import letters
-from edge.sms.by_hand import ByHand
-from edge.sms.center import Center
-from edge.sms.mailbox import StoreMailbox
+from edge.service import Service, open_store
 from edge.supervise import keep
-from edge.views import Views
-from edge.web.server import Server
 
 log = logging.getLogger("edge")
 
 CLOCK_CHECK_S = 30.0
-STORE_RETRY_S = 5.0
 DECISIONS_SHOWN = 100
 
 
@@ -74,11 +57,9 @@ class Generation:
         self._store: Store | None = None
         self._serving = asyncio.Event()
         self._offered: list[str] = []
-        self._driver: Driver | None = None
-        self._mailbox: StoreMailbox | None = None
-        self._forwarder: Forwarder | None = None
+        self._service: Service | None = None
         modems = (config.modem.name,) if config.modem else ()
-        self._metrics = Metrics(lambda: self._views.snapshot(), modems=modems)
+        self._metrics = Metrics(self._snapshot, modems=modems)
         self._network = Network(
             config, secrets, clock=clock, announce=self._announce, health=health, judged=self._judged, safe=safe
         )
@@ -125,14 +106,18 @@ class Generation:
 
     async def _serve(self) -> None:
         """Open the store, start the parts that need it, and return once the pages can be opened."""
-        store = self._store = await self._open_store()
-        if store.set_aside:
-            self._health.raise_("store-corrupt", f"the damaged file is {store.set_aside}")
-        store.on_full(self._tell_full)
-        self._network.history.attach(store, refused=StoreError)
+        store = self._store = await open_store(self._config, self._health)
+        service = self._service = Service(
+            *(self._config, self._secrets, store, self._network),
+            clock=self._clock,
+            health=self._health,
+            announce=self._announce,
+            metrics=self._scrape,
+        )
         await self._recall_decisions()
-        self._start(self._build_service(store))
-        await self._server.started.wait()
+        self._offer(service.handlers())
+        self._start(service.parts())
+        await service.server.started.wait()
         self._serving.set()
 
     async def _recall_decisions(self) -> None:
@@ -142,134 +127,26 @@ class Generation:
         except StoreError as error:
             log.warning("earlier decisions cannot be read: %s", error)
 
-    async def _open_store(self) -> Store:
-        """The open store; while it cannot be opened (a card that went read-only), the network is steered anyway."""
-        settings = self._config.store
-        path = Path(self._config.state_dir) / settings.path
-        while True:
-            try:
-                store = await Store.open(path, max_mbyte=settings.max_mbyte, group_commit_ms=settings.group_commit_ms)
-            except StoreError as error:
-                self._health.raise_("store-unavailable", str(error))
-                await asyncio.sleep(STORE_RETRY_S)
-            else:
-                self._health.clear("store-unavailable")
-                return store
-
-    def _tell_full(self, full: bool) -> None:
-        if full:
-            self._health.raise_("store-full")
-        else:
-            self._health.clear("store-full")
-
-    def _build_service(self, store: Store) -> Running:
-        """The parts that keep and carry requests, by name; facts flow from the first to the last."""
-        requests = Requests(Seal(self._secrets.store_key))
-        messages = Messages(requests.seal)
-        self._attachments = Attachments(
-            *(store, requests.seal, Path(self._config.state_dir) / "attachments"),
-            max_mbyte=self._config.store.attachments_mbyte,
-            clock=self._clock,
-        )
-        parts = self._build_sms(store, requests, messages)
-        parts["attachments"] = self._attachments.run
-        parts["web"] = self._build_web(store, requests).run
-        self._offer(self._views.handlers() | self._by_hand(store, messages, requests.seal).handlers())
-        self._offer(self._driver.handlers() if self._driver else {})
-        return parts
-
-    def _build_sms(self, store: Store, requests: Requests, messages: Messages) -> Running:
-        config, clock = self._config, self._clock
-        parts: Running = {}
-        center = Center(store, requests, messages, config.village, config.sms, clock=clock, announce=self._announce)
-        parts["sms"] = center.run
-        if config.modem:
-            mailbox = self._mailbox = StoreMailbox(
-                store,
-                messages,
-                config.sms,
-                clock=clock,
-                announce=self._announce,
-                modem=config.modem.name,
-                timezone=config.village.timezone,
-            )
-            self._driver = Driver(
-                config.modem,
-                mailbox,
-                pin=self._secrets.sim_pin,
-                clock=clock,
-                announce=self._announce,
-                health=self._health,
-            )
-            parts["modem"] = self._driver.run
-        if config.upstream:
-            make_sink = KINDS[config.upstream.sink]()
-            self._forwarder = Forwarder(
-                store,
-                requests,
-                make_sink(
-                    config.upstream,
-                    code=config.village.code,
-                    key=self._secrets.portal_key,
-                    client_key=self._secrets.portal_client_key,
-                ),
-                config.upstream,
-                clock=clock,
-                announce=self._announce,
-                health=self._health,
-                on_change=center.on_change,
-            )
-            parts["forwarder"] = self._forwarder.run
-        return parts
-
-    def _build_web(self, store: Store, requests: Requests) -> Server:
-        config = self._config
-        self._views = views = Views(
-            config,
-            store,
-            requests,
-            clock=self._clock,
-            health=self._health,
-            watchers=self._network.watchers,
-            controller=self._network.controller,
-            modems=(self._driver,) if self._driver else (),
-            forwarder=self._forwarder,
-            devices=self._network.devices.figures,
-        )
-        self._server = Server(
-            config.web,
-            allow=(*config.classes.service.networks, *config.policy.management),
-            desk=Desk(store, requests, missing=letters.missing, clock=self._clock, announce=self._announce),
-            records=Records(store, requests, clock=self._clock),
-            scans=self._attachments,
-            keys=KeyRing(self._secrets.desk_key, self._secrets.desk_keys),
-            overview=views.overview,
-            metrics=self._scrape,
-            health=self._health,
-            village=config.village,
-        )
-        return self._server
-
-    def _by_hand(self, store: Store, messages: Messages, seal: Seal) -> ByHand:
-        return ByHand(
-            store,
-            messages,
-            seal,
-            self._config.sms,
-            clock=self._clock,
-            wake=self._mailbox.wake if self._mailbox else lambda: None,
-            hindered=self._views.hindered,
-            timezone=self._config.village.timezone,
-        )
-
     async def _scrape(self) -> bytes:
-        await self._views.refresh()
+        if self._service:
+            await self._service.views.refresh()
         return self._metrics.render()
+
+    def _snapshot(self) -> Snapshot:
+        if not self._service:
+            raise RuntimeError("a scrape before the pages were open")
+        return self._service.views.snapshot()
+
+    @property
+    def _forwarder(self) -> Forwarder | None:
+        return self._service.forwarder if self._service else None
 
     def _judged(self, verdict: Verdict) -> None:
         """An uplink's verdict changed: where one has come back, send what waits."""
         if self._forwarder and verdict.level == "up":
             self._forwarder.retry_now()
+        elif self._forwarder:
+            self._forwarder.changed()
 
     def _announce(self, event: Event) -> None:
         """Count every event; tell the log of those that explain why traffic went where."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from edge import __version__
 from edge.clock import Clock
@@ -34,6 +34,7 @@ from edge.web.overview import (
 )
 
 LATEST = 10
+_CODES_MOST = 20
 
 
 class Modem(Protocol):
@@ -165,6 +166,22 @@ class Views:
             return ("no [modem] is configured, so nothing is sent until there is one",)
         now = self._clock.wall()
         return tuple(f"{one.name}: {one.conclusion(now=now)}" for one in self._standings() if not one.able)
+
+    def village_state(self) -> dict[str, Any]:
+        """What a heartbeat tells of the village: a few hundred bytes, nothing personal."""
+        host, queue = _shown(self._host.figures()), self._queue()
+        return {
+            "version": __version__,
+            "uptime_s": host.uptime_s and round(host.uptime_s),
+            "clock_trusted": self._clock.trusted(),
+            "uplinks": {w.verdict.uplink: [w.verdict.level, w.verdict.cause] for w in self._watchers},
+            "classes": {name: uplink for name, uplink, _ in self._controller.assignment.rows()},
+            "queue": queue and {"waiting": queue.waiting, "oldest_s": queue.oldest_s, "dead": queue.dead},
+            "modems": {modem.name: modem.status.state for modem in self._modems},
+            "disk_percent": host.disk_percent and round(host.disk_percent),
+            "memory_percent": round(host.memory_percent),
+            "health": sorted({raised.condition.code for raised in self._health.current()})[:_CODES_MOST],
+        }
 
     def handlers(self) -> dict[str, Handler]:
         """What the control socket may ask."""

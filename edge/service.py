@@ -1,0 +1,220 @@
+"""The wiring of what needs the store: SMS Center, desk, forwarder and pages.
+
+It comes to life once the store is open; the network is steered without it. Requests: modem -> mailbox -> center ->
+outbox -> forwarder, and status changes back through the center. The pages and metrics only look.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from edge.clock import Clock
+from edge.config import Config, Upstream
+from edge.control import Handler
+from edge.credentials import Credentials
+from edge.desk_keys import KeyRing
+from edge.events import Announce
+from edge.health import Health
+from edge.modem.driver import Driver
+from edge.network import Network, Running
+from edge.queue.attachments import Attachments
+from edge.queue.desk import Desk
+from edge.queue.forwarder import Forwarder, Way
+from edge.queue.outbox_by_hand import OutboxByHand
+from edge.queue.records import Records
+from edge.queue.sink import KINDS
+from edge.queue.store.database import Store, StoreError
+from edge.queue.store.messages import Messages
+from edge.queue.store.requests import Requests
+from edge.queue.store.seal import Seal
+from edge.sms import letters
+from edge.sms.by_hand import ByHand
+from edge.sms.center import Center
+from edge.sms.mailbox import StoreMailbox
+from edge.views import Views
+from edge.web.server import Server
+
+log = logging.getLogger("edge")
+
+STORE_RETRY_S = 5.0
+SCANS = "attachments"
+
+
+class Service:
+    """The parts of one generation that keep and carry requests; built around an open store."""
+
+    def __init__(
+        self,
+        config: Config,
+        secrets: Credentials,
+        store: Store,
+        network: Network,
+        *,
+        clock: Clock,
+        health: Health,
+        announce: Announce,
+        metrics: Callable[[], Awaitable[bytes]],
+    ) -> None:
+        self._config, self._secrets, self._store, self._network = config, secrets, store, network
+        self._clock, self._health, self._announce = clock, health, announce
+        self._seal = Seal(secrets.store_key)
+        self._requests = Requests(self._seal)
+        self._messages = Messages(self._seal)
+        self._tell_of_the_store()
+        network.history.attach(store, refused=StoreError)
+        self._scans = Attachments(
+            *(store, self._seal, Path(config.state_dir) / SCANS),
+            max_mbyte=config.store.attachments_mbyte,
+            clock=clock,
+            room=store.room,
+        )
+        self._center = Center(
+            *(store, self._requests, self._messages, config.village, config.sms), clock=clock, announce=announce
+        )
+        self._mailbox = self._build_mailbox()
+        self._driver = self._build_driver(self._mailbox)
+        self.forwarder = self._build_forwarder(config.upstream)
+        self.views = Views(
+            *(config, store, self._requests),
+            clock=clock,
+            health=health,
+            watchers=network.watchers,
+            controller=network.controller,
+            modems=(self._driver,) if self._driver else (),
+            forwarder=self.forwarder,
+            devices=network.devices.figures,
+        )
+        self.server = self._build_server(metrics)
+
+    def parts(self) -> Running:
+        """What runs, by name; facts flow from the first to the last."""
+        parts: Running = {"sms": self._center.run}
+        if self._driver:
+            parts["modem"] = self._driver.run
+        if self.forwarder:
+            parts["forwarder"] = self.forwarder.run
+        return parts | {"attachments": self._scans.run, "web": self.server.run}
+
+    def handlers(self) -> dict[str, Handler]:
+        """What the control socket may ask."""
+        by_hand = ByHand(
+            *(self._store, self._messages, self._seal, self._config.sms),
+            clock=self._clock,
+            wake=self._mailbox.wake if self._mailbox else lambda: None,
+            hindered=self.views.hindered,
+            timezone=self._config.village.timezone,
+        )
+        handlers = self.views.handlers() | by_hand.handlers()
+        if self._driver:
+            handlers |= self._driver.handlers()
+        if self.forwarder:
+            forwarder = self.forwarder
+            outbox = OutboxByHand(
+                *(self._store, self._seal),
+                clock=self._clock,
+                status=lambda: forwarder.status,
+                wake=forwarder.wake,
+            )
+            handlers |= outbox.handlers()
+        return handlers
+
+    def _tell_of_the_store(self) -> None:
+        if self._store.set_aside:
+            self._tell_damage(self._store.set_aside)
+        self._store.on_damage(self._tell_damage)
+        self._store.on_trouble(self._tell_trouble)
+
+    def _tell_damage(self, aside: Path) -> None:
+        self._health.raise_("store-corrupt", f"the damaged file is {aside}")
+
+    def _tell_trouble(self, code: str, detail: str | None) -> None:
+        if detail is None:
+            self._health.clear(code)
+        else:
+            self._health.raise_(code, detail)
+
+    def _build_mailbox(self) -> StoreMailbox | None:
+        config = self._config
+        if not config.modem:
+            return None
+        return StoreMailbox(
+            *(self._store, self._messages, config.sms),
+            clock=self._clock,
+            announce=self._announce,
+            modem=config.modem.name,
+            timezone=config.village.timezone,
+        )
+
+    def _build_driver(self, mailbox: StoreMailbox | None) -> Driver | None:
+        if not self._config.modem or not mailbox:
+            return None
+        return Driver(
+            *(self._config.modem, mailbox),
+            pin=self._secrets.sim_pin,
+            clock=self._clock,
+            announce=self._announce,
+            health=self._health,
+        )
+
+    def _build_forwarder(self, upstream: Upstream | None) -> Forwarder | None:
+        if not upstream:
+            return None
+        secrets = self._secrets
+        make_sink = KINDS[upstream.sink]()
+        return Forwarder(
+            *(self._store, self._requests),
+            make_sink(
+                upstream,
+                code=self._config.village.code,
+                key=secrets.portal_key,
+                client_key=secrets.portal_client_key,
+            ),
+            upstream,
+            clock=self._clock,
+            announce=self._announce,
+            health=self._health,
+            on_change=self._center.on_change,
+            way=self._way,
+            state=lambda: self.views.village_state(),
+            attachments=self._scans,
+        )
+
+    def _way(self) -> Way:
+        """How the upstream is reached: as the box's own traffic goes."""
+        uplink = self._network.controller.assignment.control.uplink
+        return Way(uplink, any(w.verdict.uplink == uplink and w.verdict.level == "up" for w in self._network.watchers))
+
+    def _build_server(self, metrics: Callable[[], Awaitable[bytes]]) -> Server:
+        config = self._config
+        return Server(
+            config.web,
+            allow=(*config.classes.service.networks, *config.policy.management),
+            desk=Desk(
+                *(self._store, self._requests), missing=letters.missing, clock=self._clock, announce=self._announce
+            ),
+            records=Records(self._store, self._requests, clock=self._clock),
+            scans=self._scans,
+            keys=KeyRing(self._secrets.desk_key, self._secrets.desk_keys),
+            overview=self.views.overview,
+            metrics=metrics,
+            health=self._health,
+            village=config.village,
+        )
+
+
+async def open_store(config: Config, health: Health) -> Store:
+    """The open store; while it cannot be opened (a card that went read-only), it is tried again and again."""
+    settings = config.store
+    path = Path(config.state_dir) / settings.path
+    while True:
+        try:
+            store = await Store.open(path, max_mbyte=settings.max_mbyte, group_commit_ms=settings.group_commit_ms)
+        except StoreError as error:
+            health.raise_("store-unavailable", str(error))
+            await asyncio.sleep(STORE_RETRY_S)
+        else:
+            health.clear("store-unavailable")
+            return store
