@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,13 +12,14 @@ import pytest
 
 from edge.config import Upstream
 from edge.queue.lane import Lane
-from edge.queue.sink import Change, Changes, Dead, Delivered, Outcome, Parcel, Retry, Unauthorised
+from edge.queue.sink import Blob, Change, Changes, Dead, Delivered, Outcome, Parcel, Retry, Unauthorised
 from edge.queue.sinks.https import HttpsSink
 from edge.simulator import portal_tls
 
 CONTENT = b'{"id":"r","applicant":{"nik":"3510152306089909","name":"SITI AMINAH"},"purpose":"x"}'
 REQUEST = Parcel("e1", "r", "request", Lane.REQUEST, 1, 0.0, CONTENT)
 EVENT = Parcel("e1", "r", "cancel_requested", Lane.EVENT, 2, 0.0, b"{}")
+FILED = b'{"id":"r","state":"forwarded","version":1}'
 JSON = "Content-Type: application/json\r\n"
 HTML = "Content-Type: text/html\r\n"
 LEFT_OUT = Retry("the portal's answer leaves our request out")
@@ -190,8 +192,6 @@ async def test_changes(tmp_path: Path, answers: list[bytes], wanted: object) -> 
 
 async def test_a_compressed_answer_is_bounded_too(tmp_path: Path) -> None:
     """A small compressed answer that unpacks to gigabytes fills the memory."""
-    import gzip
-
     bomb = gzip.compress(b"\0" * 50_000_000)
     async with answering(tmp_path, http("200 OK", f"{JSON}Content-Encoding: gzip\r\n", bomb)) as sink:
         assert isinstance((await sink.deliver([REQUEST]))[0], Retry)
@@ -204,3 +204,70 @@ async def test_missing_ca_file_is_a_clear_detail(tmp_path: Path) -> None:
     outcome = (await sink.deliver([REQUEST]))[0]
     assert outcome == Retry(f"ca_file {tmp_path / 'none.pem'} cannot be used (FileNotFoundError): copy it there anew")
     await sink.close()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        http("200 OK", f"{JSON}Content-Encoding: deflate\r\n", b"{}"),
+        http("200 OK", f"{JSON}Content-Encoding: gzip\r\n", b'{"id":"r","state":"forwarded","version":1}'),
+        http("200 OK", f"{JSON}Content-Encoding: gzip\r\n", gzip.compress(FILED)[:-6]),
+        http("201 Created", HTML, FILED),
+        http("202 Accepted", JSON, FILED),
+        http("204 No Content"),
+        http("206 Partial Content", JSON, FILED),
+        http("303 See Other", f"Location: /v1/requests/r\r\n{JSON}", FILED),
+        http("307 Temporary Redirect", "Location: https://wifi.example/\r\n"),
+        http("511 Network Authentication Required", HTML, b"<h1>WiFi"),
+        http("200 OK", JSON, b'{"login":"https://wifi.example/"}'),
+        http("200 OK", "", FILED),
+    ],
+)
+async def test_what_is_nearly_right_is_not_delivered(tmp_path: Path, answer: bytes) -> None:
+    """A captive portal, a proxy or a half answer makes the box forget a request that nobody has."""
+    async with answering(tmp_path, answer, answer) as sink:
+        assert isinstance((await sink.deliver([REQUEST]))[0], Retry)
+    async with answering(tmp_path, answer, answer) as sink:
+        assert isinstance((await sink.deliver([EVENT]))[0], Retry)
+    blob = Blob("0" * 64, 3, "application/pdf", 0, _three)
+    async with answering(tmp_path, answer, answer) as sink:
+        assert isinstance(await sink.carry(blob), Retry)
+
+
+async def test_a_compressed_answer_is_read(tmp_path: Path) -> None:
+    """A portal behind a proxy that compresses is taken for a captive one."""
+    packed = http("200 OK", f"{JSON}Content-Encoding: gzip\r\n", gzip.compress(FILED))
+    async with answering(tmp_path, packed) as sink:
+        assert await sink.deliver([REQUEST]) == [Delivered()]
+
+
+@pytest.mark.parametrize("drip", [b" " * 16_384, b" "])
+async def test_an_answer_without_end_is_given_up(tmp_path: Path, drip: bytes) -> None:
+    """A body that never ends fills the memory, or one that drips holds a call for ever."""
+    tls = portal_tls.make(tmp_path, ["127.0.0.1"])
+
+    async def serve(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(f"HTTP/1.1 200 OK\r\n{JSON}\r\n".encode())
+        try:
+            while True:
+                writer.write(drip)
+                await writer.drain()
+                await asyncio.sleep(0.01)
+        except ConnectionError:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls.server_context())
+    url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    settings = Upstream(url=url, ca_file=str(tls.ca), connect_timeout_s=0.5, read_timeout_s=0.5, wait_s=0)
+    sink = HttpsSink(settings, code="3510052001", key="k")
+    try:
+        (outcome,) = await sink.deliver([REQUEST])
+    finally:
+        await sink.close()
+        server.close()
+    wanted = "the portal did not answer in time" if len(drip) == 1 else "the portal's answer is larger than 16384 bytes"
+    assert outcome == Retry(wanted)
+
+
+async def _three(_start: int, length: int) -> bytes:
+    return b"abc"[:length]
