@@ -25,6 +25,7 @@ from edge.commands.common import (
 from edge.commands.devices import devices
 from edge.commands.modem import modem
 from edge.commands.monitor import monitor
+from edge.commands.outbox import outbox
 from edge.commands.report import report
 from edge.commands.sms import sms
 from edge.commands.store import store
@@ -214,6 +215,7 @@ def keys(directory: Path, portal_key_file: Path | None, sim_pin_file: Path | Non
 main.add_command(devices)
 main.add_command(modem)
 main.add_command(monitor)
+main.add_command(outbox)
 main.add_command(report)
 main.add_command(sms)
 main.add_command(store)

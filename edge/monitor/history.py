@@ -62,6 +62,7 @@ class History:
         self._writer = Writer(zone=ZoneInfo(timezone), service_hours=service_hours, known=self._known, born=born)
         self._store: Store | None = None
         self._refused: type[Exception] = Exception
+        self._hours: rows.OnHours | None = None
         self._complained = False
         self._writing: asyncio.Task[None] | None = None
         self._urgent = asyncio.Event()
@@ -89,9 +90,12 @@ class History:
         if ledger is not None:
             ledger.carried(received_bytes, sent_bytes, seconds)
 
-    def attach(self, store: Store, *, refused: type[Exception]) -> None:
-        """Write to `store` from now on; `refused` is what it raises when it cannot take more (tried again later)."""
-        self._store, self._refused = store, refused
+    def attach(self, store: Store, *, refused: type[Exception], hours: rows.OnHours | None = None) -> None:
+        """Write to `store` from now on; `refused` is what it raises when it cannot take more (tried again later).
+
+        `hours` is told of every hour in the transaction that writes it.
+        """
+        self._store, self._refused, self._hours = store, refused, hours
         self._urgent.set()
 
     async def recent(self, most: int) -> list[dict[str, Any]]:
@@ -185,7 +189,7 @@ class History:
         now = Now(self._written_at, wall)
         try:
             await self._writer.write(self._store, self._outages.open.values(), now=now)
-            await self._writer.pass_on(self._store, len(self._ledgers), now=now)
+            await self._writer.pass_on(self._store, len(self._ledgers), now=now, hours=self._hours)
         except self._refused as error:
             if not self._complained:
                 log.warning("the store takes no history (%s); it waits in memory", error)

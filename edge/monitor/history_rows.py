@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Any
@@ -65,6 +65,10 @@ class OutageRow:
     ended_by: str
 
 
+OnHours = Callable[[sqlite3.Connection, Sequence[Row], float], None]
+"""Told of hours in the transaction that writes them, with the Unix time of now."""
+
+
 def begin(grain: str, moment: float, zone: tzinfo) -> int:
     """When the minute, hour, day or month that holds `moment` began (Unix s); days and months are the village's."""
     if grain in ("minute", "hour"):
@@ -85,8 +89,11 @@ def add(conn: sqlite3.Connection, grain: str, rows: Iterable[Row], *, passed: in
         conn.execute(_INSERT, (grain, row.start, row.uplink, passed, *figures.values()))
 
 
-def pass_on(conn: sqlite3.Connection, grain: str, *, now: float, zone: tzinfo) -> bool:
-    """Add rows of `grain` whose coarser span is over to it, at most `ROWS_MOST`; whether there may be more."""
+def pass_on(conn: sqlite3.Connection, grain: str, *, now: float, zone: tzinfo, hours: OnHours | None = None) -> bool:
+    """Add rows of `grain` whose coarser span is over to it, at most `ROWS_MOST`; whether there may be more.
+
+    `hours` is told, in the same transaction, of each hour that minutes were added to, as it stands now.
+    """
     coarser = COARSER[grain]
     over = begin(coarser, now, zone)
     rows = list(_read(conn, grain, "passed = 0 AND start < ? ORDER BY start LIMIT ?", (over, ROWS_MOST)))
@@ -96,7 +103,15 @@ def pass_on(conn: sqlite3.Connection, grain: str, *, now: float, zone: tzinfo) -
     add(conn, coarser, (Row(start, uplink, figures) for (start, uplink), figures in sums.items()))
     for row in rows:
         _mark_passed(conn, grain, row)
+    if hours is not None and grain == "minute" and sums:
+        hours(conn, [_hour(conn, start, uplink) for start, uplink in sorted(sums)], now)
     return len(rows) == ROWS_MOST
+
+
+def _hour(conn: sqlite3.Connection, start: int, uplink: str) -> Row:
+    """The whole hour: what was passed on of it before, too."""
+    there = _read(conn, "hour", "grain <> 'minute' AND start = ? AND uplink = ?", (start, uplink))
+    return Row(start, uplink, total(row.figures for row in there))
 
 
 def _mark_passed(conn: sqlite3.Connection, grain: str, row: Row) -> None:

@@ -114,13 +114,13 @@ class Writer:
             _forget(self.decisions, decisions)
             more = rows.ROWS_MOST in (len(minutes), len(ended), len(decisions))
 
-    async def pass_on(self, store: Store, uplinks: int, *, now: Now) -> None:
-        """Once an hour: add what is over to the coarser rows, then let the oldest go."""
+    async def pass_on(self, store: Store, uplinks: int, *, now: Now, hours: rows.OnHours | None = None) -> None:
+        """Once an hour: add what is over to the coarser rows (`hours` is told of hours), then let the oldest go."""
         hour = rows.begin("hour", now.wall, self._zone)
         if hour == self._passed_hour:
             return
         for grain in rows.COARSER:
-            while await store.write(partial(rows.pass_on, grain=grain, now=now.wall, zone=self._zone)):
+            while await store.write(partial(rows.pass_on, grain=grain, now=now.wall, zone=self._zone, hours=hours)):
                 pass
         for grain in rows.KEPT:
             while await store.write(partial(rows.trim, grain=grain, uplinks=uplinks, now=now.wall)):

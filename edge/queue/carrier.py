@@ -35,6 +35,7 @@ _REFUSED_REST_S = 10.0
 _LATE = Retry(f"the portal did not take a piece within {_PIECE_MOST_S:g} s")
 _STUCK = Retry("the portal takes pieces but does not get further", own=True)
 _STUCK_AFTER = 8
+_NOTHING_LEFT = Declined("nothing is left to carry: it was sent before, or is not on this box any more")
 
 
 class Attachments(Protocol):
@@ -154,7 +155,7 @@ class Carrier:
         try:
             blob = await self._attachments.blob(identifier)
             if blob is None:
-                return Delivered()
+                return _NOTHING_LEFT
             return await self._pieces(row, identifier, blob)
         except AttachmentDamaged as damaged:
             return Dead(f"{outbox.DAMAGED}: {damaged}")

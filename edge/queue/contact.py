@@ -19,7 +19,7 @@ from edge.clock import Clock
 from edge.config import Upstream
 from edge.health import Health
 from edge.queue import retry
-from edge.queue.breaker import Breaker, State
+from edge.queue.breaker import OPENS_AT, Breaker, State
 from edge.queue.sink import Replaced, Retry, Unauthorised
 
 T = TypeVar("T")
@@ -103,14 +103,20 @@ class Contact:
         self._health.clear("upstream-unreachable", subject=direction)
 
     def failed(self, direction: Direction, outcome: Retry) -> float:
-        """The upstream did not answer as agreed: seconds to wait in this direction."""
-        self._health.raise_("upstream-unreachable", outcome.detail, subject=direction)
+        """The upstream did not answer as agreed: seconds to wait in this direction.
+
+        A single failure is told to nobody: a thin line has many.
+        """
         if direction == "down":
             self._down += 1
-            return self.delay(self._down, outcome)
-        breaker = self.breaker
-        wait_s = self.delay(breaker.failures + 1, outcome)
-        breaker.failed(now=self._clock.monotonic(), wait_s=wait_s)
+            failures, wait_s = self._down, self.delay(self._down, outcome)
+        else:
+            breaker = self.breaker
+            wait_s = self.delay(breaker.failures + 1, outcome)
+            breaker.failed(now=self._clock.monotonic(), wait_s=wait_s)
+            failures = breaker.failures
+        if failures >= OPENS_AT:
+            self._health.raise_("upstream-unreachable", outcome.detail, subject=direction)
         return wait_s
 
     def refused(self, outcome: Unauthorised | Replaced) -> None:

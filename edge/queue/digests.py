@@ -30,7 +30,7 @@ class Digests:
     def __init__(self, seal: Seal) -> None:
         self._seal = seal
 
-    def write(self, conn: sqlite3.Connection, hours: Sequence[Row], *, now: float) -> None:
+    def write(self, conn: sqlite3.Connection, hours: Sequence[Row], now: float) -> None:
         """One row for each hour of an uplink, as it stands now. For `edge.monitor.history.History.attach`."""
         for hour in hours:
             expires_at = hour.start + _HOUR_S + KEPT_S

@@ -4,9 +4,9 @@ Theory of operation. Two lines empty the outbox, each a batch at a time: new req
 none stands behind a long batch of events; the other waits while a request is due. Scans have `edge.queue.carrier`.
 
 A batch that fails is narrowed to one row: while the last try failed, rows go one at a time, by the breaker's waits, and
-the row that failed waits longer than the breaker, so that the others have their turn. Each success doubles the batch
-again. A row that failed alone is a suspect; when another is taken, that was its own fault. Rows with several such
-faults go alone, and after `upstream.poison_attempts` they are dead: one bad row never holds the others.
+those that failed wait longer than the breaker, so that others have their turn, and then go alone. Each success doubles
+the batch again. When a row failed alone and then another is taken, that was its own fault. Rows with several such
+faults go alone for good, and after `upstream.poison_attempts` they are dead: one bad row never holds the others.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal
@@ -51,7 +51,7 @@ BATCH_S = 10.0
 _CALL_MOST_S = LEASE_S * 0.9
 _REST_MOST_S = 60.0
 _REFUSED_REST_S = 10.0
-_SUSPECTS_MOST = 64
+_DOUBTFUL_MOST = 64
 _HURRIED = Retry("the way to the portal changed")
 _LATE = Retry(f"the portal did not take it within {_CALL_MOST_S:g} s")
 _TAKEN = (Delivered, HandedOver, Dead, Declined)
@@ -102,7 +102,8 @@ class Sender:
         self._announce = announce
         self._health = health
         self._settlement = Settlement(requests, settings, contact.delay)
-        self._suspects: dict[int, None] = {}
+        self._suspects: set[int] = set()
+        self._doubtful: dict[int, None] = {}
         most = sink.batch_most
         self._lines = (
             Line((Lane.REQUEST,), (), most),
@@ -159,8 +160,7 @@ class Sender:
         rows = await self._store.write(lambda conn: self._claim(conn, line, limit), draining=True)
         if rows:
             step.passed("outbox.claimed")
-            for together in batches(rows):
-                await self._send(line, together)
+            await self._send_all(line, rows)
             self.wake()
         await self._measure()
         return bool(rows)
@@ -178,6 +178,16 @@ class Sender:
             lanes=line.lanes,
             after=line.after,
         )
+
+    async def _send_all(self, line: Line, rows: Sequence[outbox.Row]) -> None:
+        """Send rows, the doubtful alone; what is left when a try fails is given back."""
+        groups = batches(rows, self._doubtful)
+        while groups:
+            await self._send(line, groups.pop(0))
+            if groups and self._contact.careful:
+                rest = [row for group in groups for row in group]
+                await self._store.write(partial(_release, rows=rest), draining=True)
+                return
 
     async def _send(self, line: Line, rows: Sequence[outbox.Row]) -> None:
         started = self._clock.monotonic()
@@ -217,23 +227,30 @@ class Sender:
         seqs = [row.seq for row in rows]
         if len(failed) == len(rows):
             line.narrow()
-            if len(rows) == 1:
-                self._suspect(seqs[0])
+            self._doubt(seqs)
             return Trial(wait_s=self._contact.failed("up", max(failed, key=lambda each: each.after_s or 0.0)))
         recovered = self._contact.answered("up")
         if failed:
             line.narrow()
         else:
             line.took(seconds, self._sink.batch_most)
-        suspects = self._suspects.keys() - set(seqs)
+        suspects = self._suspects - set(seqs)
         self._suspects.clear()
+        for seq in seqs:
+            self._doubtful.pop(seq, None)
         return Trial(recovered=recovered, suspects=sorted(suspects))
 
-    def _suspect(self, seq: int) -> None:
-        self._suspects.pop(seq, None)
-        self._suspects[seq] = None
-        if len(self._suspects) > _SUSPECTS_MOST:
-            del self._suspects[next(iter(self._suspects))]
+    def _doubt(self, seqs: Sequence[int]) -> None:
+        """These rows failed together, by the upstream or by one of them: each goes alone next time."""
+        if len(seqs) == 1:
+            self._suspects.add(seqs[0])
+        for seq in seqs:
+            self._doubtful.pop(seq, None)
+            self._doubtful[seq] = None
+        while len(self._doubtful) > _DOUBTFUL_MOST:
+            oldest = next(iter(self._doubtful))
+            del self._doubtful[oldest]
+            self._suspects.discard(oldest)
 
     async def _measure(self) -> None:
         self.backlog = await self._store.read(outbox_view.backlog)
@@ -250,14 +267,16 @@ class Sender:
         return min(_REST_MOST_S, max(0.01, self.backlog.next_try - self._clock.wall()))
 
 
-def batches(rows: Sequence[outbox.Row]) -> Iterator[Sequence[outbox.Row]]:
+def batches(rows: Sequence[outbox.Row], doubtful: Container[int]) -> list[list[outbox.Row]]:
     """What goes together: the well ones in one call, and each that is suspected for itself in its own."""
-    together = [row for row in rows if row.faults < outbox.ALONE_FROM]
-    if together:
-        yield together
+    alone = [row for row in rows if row.faults >= outbox.ALONE_FROM or row.seq in doubtful]
+    together = [row for row in rows if row not in alone]
+    return [group for group in (together, *([row] for row in alone)) if group]
+
+
+def _release(conn: sqlite3.Connection, rows: Sequence[outbox.Row]) -> None:
     for row in rows:
-        if row.faults >= outbox.ALONE_FROM:
-            yield [row]
+        outbox.release(conn, row)
 
 
 def _result(outcome: Outcome) -> Literal["delivered", "dead", "retry"]:

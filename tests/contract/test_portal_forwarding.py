@@ -56,7 +56,7 @@ async def test_transient_fault_loses_nothing_and_has_one_effect(tmp_path: Path, 
         box.portal.mode = mode
         request = await box.submit()
         await until(lambda: box.portal.calls[f"PUT /v1/requests/{request.id}"] >= 2, "a second try")
-        assert "upstream-unreachable" in box.codes()
+        await until(lambda: "upstream-unreachable" in box.codes(), "the condition")
         assert await box.state(request.id) == "received"
         assert "upstream-dead-letter" not in box.codes()
         box.portal.mode = "ok"

@@ -6,6 +6,7 @@ import asyncio
 
 from edge.config import Upstream
 from edge.health import Health
+from edge.queue.breaker import OPENS_AT
 from edge.queue.contact import Contact
 from edge.queue.sink import Retry, Unauthorised
 
@@ -54,8 +55,13 @@ def test_failures_wait_longer_and_an_answer_forgets_them() -> None:
 def test_health_heals_when_nothing_fails_any_more() -> None:
     """One answer in one direction hides that the other is dead."""
     contact, health, clock = make()
+    for _ in range(OPENS_AT - 1):
+        contact.failed("up", Retry("away"))
+        contact.failed("down", Retry("away"))
+    assert codes(health) == [], "a thin line has single failures"
     contact.failed("up", Retry("away"))
     contact.failed("down", Retry("away"))
+    assert len(codes(health)) == 2
     contact.answered("down")
     contact.well("down")
     assert codes(health) == [("upstream-unreachable", "up")]
