@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench.queue_peers.load import CONTENT, Until
 from edge.config import Store as Settings
-from edge.queue.store import files, outbox
+from edge.queue.store import files, outbox, outbox_view
 from edge.queue.store.database import Store
 from edge.queue.store.seal import Seal
 
@@ -92,7 +92,7 @@ async def start(path: Path) -> tuple[float, int]:
     begun = time.monotonic()
     store = await opened(path)
     await store.write(outbox.free_leases, draining=True)
-    backlog = await store.read(outbox.backlog)
+    backlog = await store.read(outbox_view.backlog)
     await store.write(claim, draining=True)
     took = time.monotonic() - begun
     await store.close()

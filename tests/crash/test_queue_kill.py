@@ -20,6 +20,7 @@ from tests.crash.queue_load import Load, die, patient, plan
 from tests.office import Office, until
 
 SEED = 20261122
+DEATHS, SIEGES = 500, 20
 LIES = 0.25
 SEAL = Seal(bytes(32))
 OPEN = "('pending', 'waiting', 'held', 'leased', 'confirming')"
@@ -50,20 +51,20 @@ async def drained(office: Office) -> bool:
     return not one(office, f"SELECT count(*) FROM outbox WHERE state IN {OPEN}")
 
 
-async def siege(directory: Path, *, kills: int, desks: int, hang_s: float) -> dict[str, Any]:
+async def siege(directory: Path, *, kills: int, desks: int, hang_s: float, seed: int) -> dict[str, Any]:
     """Kill a loaded box so often, let it come to rest with a portal that is honest again, and check every promise."""
     begun, deaths = time.monotonic(), Counter[str]()
     async with Office(directory) as office:
         patient(office.config)
-        await office.tell("portal", "chaos", seed=SEED, rate=LIES, hang_s=hang_s)
+        await office.tell("portal", "chaos", seed=seed, rate=LIES, hang_s=hang_s)
         load = Load(office, desks)
         async with load.running():
-            for kill in plan(kills, SEED):
+            for kill in plan(kills, seed):
                 deaths[await die(office, kill)] += 1
             box = await office.daemon()
             await until(office.healthy, within_s=60, what="the box answers after its last death")
         lies = (await office.tell("portal", "status"))["lies"]
-        await office.tell("portal", "chaos", seed=SEED, rate=0)
+        await office.tell("portal", "chaos", seed=seed, rate=0)
         await until(functools.partial(drained, office), within_s=60 + kills, what="everything arrives")
         box.terminate()
         assert await box.wait() == 0
@@ -83,6 +84,10 @@ async def check(office: Office, load: Load) -> None:
     """Everything promised is at the portal once and in order, and nothing is given up."""
     audit = await office.tell("portal", "audit")
     assert (audit["twice"], audit["disorder"]) == ([], [])
+    aside = [
+        path.name for path in (office.directory / "state").iterdir() if "corrupt" in path.name or ".log-" in path.name
+    ]
+    assert not aside, f"a kill was taken for damage: {aside}"
     arrived = (await office.tell("portal", "requests"))["requests"].keys()
     lost = [key for key, identifier in load.accepted.items() if identifier not in arrived]
     assert not lost, f"{len(lost)} of {len(load.accepted)} that were answered 202 never arrived: {lost[:5]}"
@@ -101,20 +106,19 @@ async def check(office: Office, load: Load) -> None:
 @pytest.mark.timeout(180)
 async def test_a_few_deaths_under_load(tmp_path: Path) -> None:
     """A power cut or a lying portal loses a citizen's request, files it twice, or out of order."""
-    tally = await siege(tmp_path, kills=8, desks=8, hang_s=0.5)
+    tally = await siege(tmp_path, kills=8, desks=8, hang_s=0.5, seed=SEED)
     assert tally["accepted_202"] >= 50
     assert tally["by_sms"] >= 3
     assert tally["lies"] >= 20
 
 
 @pytest.mark.long
-@pytest.mark.timeout(7200)
-async def test_five_hundred_deaths_under_load(tmp_path: Path) -> None:
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("seed", range(SIEGES))
+async def test_five_hundred_deaths_under_load(tmp_path: Path, seed: int) -> None:
     """One cut in a hundred hits the moment that loses something."""
-    tally = await siege(tmp_path, kills=500, desks=8, hang_s=6.0)
+    tally = await siege(tmp_path, kills=DEATHS // SIEGES, desks=8, hang_s=6.0, seed=seed)
     print(json.dumps(tally), file=sys.stderr)
-    assert sum(tally["kills"].values()) == 500
-    assert tally["kills"]["point"] >= 100
-    assert tally["accepted_202"] >= 1_000
-    assert tally["by_sms"] >= 100
-    assert tally["lies"] >= 500
+    assert tally["accepted_202"] >= 100
+    assert tally["by_sms"] >= 10
+    assert tally["lies"] >= 50
