@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -18,6 +20,16 @@ TAKEN = (Delivered, HandedOver)
 def test_every_kind_of_sink_has_a_far_end() -> None:
     """A sink is registered that no contract holds."""
     assert set(FARS) == set(KINDS)
+
+
+def test_a_kind_that_is_not_used_is_not_loaded() -> None:
+    """A box of 512 MB pays for the libraries of every kind of sink."""
+    program = "import sys; from edge.queue.sink import KINDS; KINDS['https'](); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    names = set(loaded.stdout.split())
+    assert "edge.queue.sinks.https" in names
+    assert not {name for name in names if name.split(".")[0] in ("nats", "nkeys", "nacl", "psycopg")}
+    assert not {name for name in names if "opendk" in name or "sinks.nats" in name}
 
 
 @pytest.fixture(params=sorted(KINDS))

@@ -1,6 +1,8 @@
 """What a configuration names that the machine lacks."""
 
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 from tests.unit.config_mistakes import DATA, Mistakes, each_of, said
@@ -47,3 +49,20 @@ def test_what_exists_is_not_warned_of(tmp_path: Path) -> None:
     places = [found[0] for found in said(file, "warning")]
     assert "uplink[1].device" not in places
     assert "modem.device" not in places
+
+
+def test_a_sink_whose_library_is_absent_is_named_with_its_remedy(tmp_path: Path) -> None:
+    """A box that was told to use a broker would end in a traceback."""
+    path = tmp_path / "broker.toml"
+    text = (DATA / "invalid-url-broker.toml").read_text()
+    path.write_text(text.replace("https://portal.example", "tls://portal.example"))
+    program = (
+        "import sys; sys.modules['nats'] = None\n"
+        "from pathlib import Path; from edge.config_check import check\n"
+        "print(*(p for p in check(Path(sys.argv[1])) if p.severity == 'error'), sep='\\n')"
+    )
+    for absent in (True, False):
+        command = [sys.executable, "-c", program if absent else program.replace("= None", "= sys"), str(path)]
+        found = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+        assert ("needs nats-py, which is not installed here" in found) is absent, found
+        assert ("pip install 'kampung-edge[nats]'" in found) is absent
