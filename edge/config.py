@@ -259,6 +259,7 @@ class Store(Section, frozen=True):
     max_mbyte: Annotated[int, Meta(ge=8, le=65_536)] = 512
     group_commit_ms: Annotated[float, Meta(ge=0, le=1_000)] = 2
     attachments_mbyte: Annotated[int, Meta(ge=1, le=65_536)] = 256
+    keep_days: Annotated[int, Meta(ge=30, le=3_650)] = 90
     regency_key_file: str = ""
 
 

@@ -282,6 +282,20 @@ _DECLARED = (
         "the disk or the size bound is reached: new requests are refused, the outbox still drains",
     ),
     Condition(
+        "store-readonly",
+        "error",
+        "Penyimpanan tidak bisa ditulis",
+        "Kartu memori mungkin rusak. Hubungi Dishubkominfo segera.",
+        "the store's file system is read-only: new work is refused, SMS stay on the SIM; tried again by itself",
+    ),
+    Condition(
+        "store-failing",
+        "error",
+        "Penyimpanan gagal ditulis",
+        "Kartu memori mungkin rusak. Hubungi Dishubkominfo segera.",
+        "the disk answers with errors: nothing new is accepted, the file is opened again until it can be written",
+    ),
+    Condition(
         "clock-untrusted",
         "warning",
         "Jam sistem belum tepat",
@@ -319,6 +333,11 @@ class Health:
     def __init__(self, wall: Callable[[], float]) -> None:
         self._wall = wall
         self._raised: dict[tuple[str, str], Raised] = {}
+        self._on_change: Callable[[], None] = lambda: None
+
+    def on_change(self, callback: Callable[[], None]) -> None:
+        """Call `callback` whenever a condition begins or ends; the one before is called no more."""
+        self._on_change = callback
 
     def raise_(self, code: str, detail: str = "", *, subject: str = "") -> None:
         """Declare that condition `code` holds for `subject`; an unknown code is a bug (KeyError)."""
@@ -335,12 +354,14 @@ class Health:
                 condition.meaning,
                 f" [{detail}]" if detail else "",
             )
+            self._on_change()
 
     def clear(self, code: str, *, subject: str = "") -> None:
         """Declare that condition `code` no longer holds for `subject`."""
         CONDITIONS[code]
         if self._raised.pop((code, subject), None) is not None:
             log.info("%s%s: cleared", code, f" ({subject})" if subject else "")
+            self._on_change()
 
     def current(self) -> tuple[Raised, ...]:
         """Everything that holds now, errors first, then the oldest."""

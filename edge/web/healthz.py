@@ -12,7 +12,7 @@ import msgspec
 
 from edge.health import Raised
 
-REFUSES_WORK = frozenset({"store-full"})
+REFUSES_WORK = frozenset({"store-full", "store-readonly", "store-failing"})
 
 
 class _Holds(msgspec.Struct, frozen=True):
