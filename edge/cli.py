@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -31,8 +32,12 @@ from edge.commands.sms import sms
 from edge.commands.store import store
 from edge.commands.uplink import uplink
 
+if TYPE_CHECKING:
+    from edge.desk_keys import Scope
+
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _FILE = click.Path(path_type=Path, dir_okay=True)
+_SCOPES = ("read", "search", "file", "close")  # those of edge.desk_keys, which --help must not import
 _SECRET = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
 
 
@@ -184,8 +189,19 @@ def demo(smoke: bool) -> None:
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False), metavar="DIRECTORY")
 @click.option("--portal-key-file", type=_SECRET, metavar="FILE", help="The key the regency gave; - is standard input.")
 @click.option("--sim-pin-file", type=_SECRET, metavar="FILE", help="The SIM's PIN, where it has one.")
+@click.option("--desk", metavar="NAME", help="A key for one more program of the office; it is shown only now.")
+@click.option(
+    "--scope", "scopes", multiple=True, type=click.Choice(_SCOPES), help="What it allows; without it read and file."
+)
 @json_option
-def keys(directory: Path, portal_key_file: Path | None, sim_pin_file: Path | None, as_json: bool) -> None:
+def keys(
+    directory: Path,
+    portal_key_file: Path | None,
+    sim_pin_file: Path | None,
+    desk: str | None,
+    scopes: tuple[Scope, ...],
+    as_json: bool,
+) -> None:
     """Write the daemon's secrets into DIRECTORY: desk-key and store-key new, portal-key as given or asked for.
 
     What is there already stays. Keep a copy of store-key elsewhere: without it the store cannot be read. The secrets
@@ -194,6 +210,7 @@ def keys(directory: Path, portal_key_file: Path | None, sim_pin_file: Path | Non
 
     \b
     Example: kampung-edge keys /etc/kampung-edge/keys --portal-key-file portal-key.txt
+             kampung-edge keys /etc/kampung-edge/keys --desk loket-2 --scope read
     """
     from edge import keys as secrets
 
@@ -205,11 +222,14 @@ def keys(directory: Path, portal_key_file: Path | None, sim_pin_file: Path | Non
             elif name == "portal-key" and sys.stdin.isatty() and not (directory / name).exists():
                 given[name] = secrets.clean(click.prompt("The portal's key", hide_input=True, default="", err=True))
         made = secrets.make(directory, given)
+        key = secrets.grant(directory, desk, scopes or ("read", "file")) if desk is not None else None
     if as_json:
-        print_json({"directory": str(directory), "files": made})
+        print_json({"directory": str(directory), "files": made} | ({"desk": desk, "key": key} if key else {}))
         return
     for name, what in made.items():
         click.echo(f"{directory / name}: {what}")
+    if key:
+        click.echo(f"{directory / 'desk-keys'}: {desk} added; restart the daemon. Its key, shown only now: {key}")
 
 
 main.add_command(devices)

@@ -9,7 +9,7 @@ import hmac
 import re
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 from msgspec import Meta
@@ -21,7 +21,7 @@ _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
 
 
 class _Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
     scopes: Annotated[tuple[Scope, ...], Meta(min_length=1)]
 
 
@@ -70,18 +70,24 @@ def entry(name: str, token: str, scopes: tuple[Scope, ...]) -> str:
 def parse(text: str) -> tuple[DeskKey, ...]:
     """The keys of a file. ValueError names what is wrong, never a value of it."""
     try:
-        entries = msgspec.toml.decode(text, type=dict[str, _Entry])
-    except msgspec.ValidationError as error:
-        place = re.search(r" - at `([^`]*)`$", str(error))
-        raise ValueError(
-            f"{place[1] if place else 'the file'} must be [NAME] with sha256 and scopes {_choice()}"
-        ) from None
+        tables = msgspec.toml.decode(text, type=dict[str, dict[str, Any]])
+    except msgspec.ValidationError:
+        raise ValueError("every line must stand under the [NAME] of a key") from None
     except msgspec.DecodeError as error:
         raise ValueError(f"is not TOML: {error}") from None
-    wrong = next((name for name in entries if not _NAME.fullmatch(name)), None)
-    if wrong is not None or len(entries) > MOST:
-        raise ValueError(f"at most {MOST} keys, with names of small letters, digits and hyphens, can stand here")
-    return tuple(DeskKey(name, bytes.fromhex(of.sha256), frozenset(of.scopes)) for name, of in entries.items())
+    if len(tables) > MOST:
+        raise ValueError(f"at most {MOST} keys can stand here")
+    return tuple(_read(name, table) for name, table in tables.items())
+
+
+def _read(name: str, table: dict[str, Any]) -> DeskKey:
+    if not _NAME.fullmatch(name):
+        raise ValueError("the name of a key is made of small letters, digits and hyphens")
+    try:
+        of = msgspec.convert(table, _Entry)
+    except msgspec.ValidationError:
+        raise ValueError(f"[{name}] must hold sha256, 64 hexadecimal digits, and scopes {_choice()}") from None
+    return DeskKey(name, bytes.fromhex(of.sha256), frozenset(of.scopes))
 
 
 def _choice() -> str:

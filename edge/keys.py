@@ -9,6 +9,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from edge import desk_keys, durable
+
 _MOST_BYTES = 4096
 _STDIN = Path("-")
 
@@ -36,6 +38,25 @@ def make(directory: Path, given: Mapping[str, str], *, only_given: bool = False)
         else:
             done[name] = _write(directory / name, text) if text else "missing"
     return done
+
+
+def grant(directory: Path, name: str, scopes: tuple[desk_keys.Scope, ...]) -> str:
+    """Add a key for a program of the office to ``desk-keys``, which keeps its hash only, and return the key.
+
+    Raises `BadSecret` for a name that is taken or unfit, too many keys, a file that cannot be read; OSError.
+    """
+    path = directory / "desk-keys"
+    token = secrets.token_urlsafe(32)
+    before = path.read_text() if path.exists() else ""
+    try:
+        added = before + ("" if not before or before.endswith("\n") else "\n") + desk_keys.entry(name, token, scopes)
+        if any(key.name == name for key in desk_keys.parse(before)):
+            raise ValueError(f"has a key {name} already: choose another name, or remove its lines")
+        desk_keys.parse(added)
+    except ValueError as error:
+        raise BadSecret(f"{path}: {error}") from None
+    durable.write_bytes(path, added.encode())
+    return token
 
 
 def read_given(file: Path) -> str:

@@ -60,7 +60,7 @@ class RecordsLike(ActionsLike, ListsLike, EventsLike, Protocol):
 
 class Server:
     """Serves until cancelled. `allow` are the networks that may call, beside loopback; `keys` the desk's secrets.
-    `started` is set once one address is open.
+    `started` is set once one address is open; `api` is the desk API that it serves.
 
     ValueError when an address, a network or the time zone of the configuration cannot be used.
     """
@@ -83,7 +83,7 @@ class Server:
         self._limits = limits
         self._listen = tuple(parse_listen(text) for text in settings.listen)
         self._access = Access(allow)
-        self._api = Api(
+        self.api = Api(
             Gate(keys, calls_per_s=settings.calls_per_s, now=time.monotonic),
             DeskApi(desk, records, body_s=limits.body_s),
             DeskLists(records, body_s=limits.body_s),
@@ -104,7 +104,7 @@ class Server:
     async def run(self) -> None:
         """Serve until cancelled; may be run again."""
         app = application(
-            access=self._access, api=self._api, page=self._page, metrics=self._metrics, health=self._health
+            access=self._access, api=self.api, page=self._page, metrics=self._metrics, health=self._health
         )
         runner = web.AppRunner(
             app,

@@ -11,9 +11,10 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from edge import __version__
+from edge import __version__, credentials
 from edge.cli import main
 from edge.commands.common import refusals
+from edge.desk_keys import SCOPES, KeyRing
 from edge.instance import Instance
 from tests.unit.config_mistakes import DATA
 
@@ -145,6 +146,31 @@ def test_keys_are_made_once_with_mode_0600(tmp_path: Path) -> None:
     assert before["portal-key"] == "portal-secret\n"
     assert {path.stat().st_mode & 0o777 for path in directory.iterdir()} == {0o600}
     assert directory.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_program_of_the_office_gets_a_key_of_its_own(tmp_path: Path) -> None:
+    """The key that is shown would not open the desk, or a second program would take the first one's place."""
+    first = json.loads(call("keys", tmp_path, "--desk", "loket-1", "--scope", "read", "--json").stdout)
+    second = call("keys", tmp_path, "--desk", "loket-2").stdout.rsplit(" ", 1)[1].strip()
+    ring = KeyRing("", credentials.read(tmp_path).desk_keys)
+    found = [ring.find(token) for token in (first["key"], second)]
+    assert [(key.name, sorted(key.scopes)) for key in found if key] == [
+        ("loket-1", ["read"]),
+        ("loket-2", ["file", "read"]),
+    ]
+    assert second not in (tmp_path / "desk-keys").read_text()
+    assert (tmp_path / "desk-keys").stat().st_mode & 0o777 == 0o600
+    for name in ("loket-2", "Loket"):
+        refused = call("keys", tmp_path, "--desk", name)
+        assert (refused.exit_code, refused.stdout) == (1, "")
+        assert "desk-keys" in refused.stderr
+
+
+def test_the_scopes_of_a_key_are_those_there_are() -> None:
+    """A scope could not be given, or one that no call asks for."""
+    (scopes,) = (option.type for option in main.commands["keys"].params if option.name == "scopes")
+    assert isinstance(scopes, click.Choice)
+    assert tuple(scopes.choices) == SCOPES
 
 
 def test_keys_take_the_portal_key_from_standard_input(tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ def test_absent_optional_secrets_do_not_keep_the_daemon_from_starting() -> None:
     """A village without a portal or a PIN would have no daemon: LoadCredential= of an absent file fails the start."""
     loaded = {value.partition(":")[0] for value in lines(UNITS[0], "LoadCredential")}
     fallback = {value.partition(":")[0] for value in lines(UNITS[0], "SetCredential")}
-    assert loaded == {"store-key", "desk-key", "portal-key", "portal-client-key", "sim-pin"}
+    assert loaded == {"store-key", "desk-key", "desk-keys", "portal-key", "portal-client-key", "sim-pin"}
     assert loaded - fallback == {"store-key"}
     assert "/etc/kampung-edge/keys/store-key" in lines(UNITS[0], "AssertPathExists")
 
