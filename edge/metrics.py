@@ -18,6 +18,11 @@ from edge.lean import without
 from edge.marks import CLASSES
 from edge.monitor.host import NicFigures
 from edge.monitor.snmp.figures import DeviceFigures
+from edge.queue.breaker import State
+from edge.queue.lane import Lane
+from edge.queue.sink import Certificate
+from edge.queue.store.outbox import OPEN
+from edge.queue.store.outbox_view import Depth
 from edge.queue.store.outgoing import PRIORITIES
 from edge.sms.standing import Standing
 
@@ -75,6 +80,12 @@ class Snapshot:
     queue_oldest_s: float | None = None
     queue_dead: int | None = None
     last_contact_s: float | None = None
+    queue_depths: Mapping[tuple[Lane, str], Depth] = field(default_factory=dict)
+    breaker: State | None = None
+    epoch: int | None = None
+    certificates: tuple[Certificate, ...] = ()
+    written_bytes: int | None = None
+    written_day_bytes: int | None = None
     modems: tuple[Standing, ...] = ()
     sms_unassigned: Mapping[str, int] = field(default_factory=dict)
     cpu_percent: float | None = None
@@ -253,6 +264,8 @@ class _AtScrape(Collector):
         for name, text, value in _plain(now):
             if value is not None:
                 yield GaugeMetricFamily(_PREFIX + name, text, value=float(value))
+        for name, text, labels, values in _queue(now):
+            yield _labelled(name, text, labels, values)
         sms = modem_rows.families(now.modems, now.sms_unassigned, now=now.wall)
         for row in (*sms, *device_rows.families(now.devices, now.nics)):
             kind = CounterMetricFamily if row.kind == "counter" else GaugeMetricFamily
@@ -260,6 +273,32 @@ class _AtScrape(Collector):
 
 
 _CONDITION = ("code", "severity")
+_SHOWN = {state: state if state == "confirming" else "waiting" for state in OPEN} | {"dead": "dead"}
+_LANES = tuple(lane.name.lower() for lane in Lane)
+_BREAKER = ("closed", "open", "half-open")
+_WHOSE = ("own", "portal")
+_Rows = tuple[str, str, tuple[str, ...], dict[tuple[str, ...], float]]
+
+
+def _queue(now: Snapshot) -> Iterator[_Rows]:
+    """What waits upwards and how the upstream is reached; nothing where none is configured."""
+    if now.breaker is None:
+        return
+    labels = ("lane", "state")
+    rows: dict[tuple[str, ...], float] = {(name, state): 0 for name in _LANES for state in _SHOWN.values()}
+    held: dict[tuple[str, ...], float] = {(name,): 0 for name in _LANES}
+    for (lane, state), depth in now.queue_depths.items():
+        held[lane.name.lower(),] += depth.bytes
+        if state in _SHOWN:
+            rows[lane.name.lower(), _SHOWN[state]] += depth.rows
+    yield "outbox_rows", "Outbox rows by lane and state.", labels, rows
+    yield "outbox_bytes", "Bytes of sealed contents in the outbox.", ("lane",), held
+    states: dict[tuple[str, ...], float] = {(state,): state == now.breaker for state in _BREAKER}
+    yield "portal_circuit", "1 for the state of the present uplink's circuit to the portal.", ("state",), states
+    until: dict[tuple[str, ...], float] = {
+        (_within(_WHOSE, certificate.whose),): certificate.not_after for certificate in now.certificates
+    }
+    yield "certificate_not_after_seconds", "Unix time until which a certificate is valid.", ("whose",), until
 
 
 def _plain(now: Snapshot) -> tuple[tuple[str, str, float | None], ...]:
@@ -268,7 +307,10 @@ def _plain(now: Snapshot) -> tuple[tuple[str, str, float | None], ...]:
         ("outbox_waiting", "Outbox rows not delivered yet.", now.queue_waiting),
         ("outbox_oldest_seconds", "Age of the oldest outbox row that waits.", now.queue_oldest_s),
         ("outbox_dead", "Outbox rows the portal refused for good.", now.queue_dead),
+        ("installation_epoch", "What the portal calls this installation; 0 before.", now.epoch),
         ("portal_contact_age_seconds", "Time since the portal last answered as agreed.", now.last_contact_s),
+        ("store_written_bytes", "Bytes the daemon wrote to disk in all its hours of operation.", now.written_bytes),
+        ("store_written_day_bytes", "Of these, in the last 24 hours of operation.", now.written_day_bytes),
         ("host_cpu_ratio", "Share of all processors in use.", _ratio(now.cpu_percent)),
         ("host_memory_ratio", "Share of memory in use.", _ratio(now.memory_percent)),
         ("host_disk_ratio", "Share of the state directory's file system in use.", _ratio(now.disk_percent)),

@@ -22,7 +22,10 @@ from edge.modem.status import ModemStatus
 from edge.monitor.host import NicFigures
 from edge.monitor.snmp.figures import DeviceFigures, Optic, Port, Reading
 from edge.queue import lifecycle
+from edge.queue.lane import Lane
+from edge.queue.sink import Certificate
 from edge.queue.store.mail import Figures
+from edge.queue.store.outbox_view import Depth
 from edge.sms.replies import TEMPLATES
 from edge.sms.standing import Standing
 
@@ -40,6 +43,17 @@ FULL = Snapshot(
     queue_oldest_s=61.5,
     queue_dead=1,
     last_contact_s=12.0,
+    written_bytes=9_000_000,
+    written_day_bytes=4_000_000,
+    queue_depths={
+        (Lane.REQUEST, "pending"): Depth(1, 300),
+        (Lane.REQUEST, "held"): Depth(1, 200),
+        (Lane.EVENT, "dead"): Depth(1, 50),
+        (Lane.SMS, "delivered"): Depth(900, 0),
+    },
+    breaker="half-open",
+    epoch=3,
+    certificates=(Certificate("portal", 1_800_000_000.0), Certificate("somebody's", 1.0)),
     wall=1_000.0,
     modems=(
         Standing(
@@ -233,6 +247,8 @@ def test_the_snapshot_of_the_moment_is_shown() -> None:
         "outbox_oldest_seconds": 61.5,
         "outbox_dead": 1,
         "portal_contact_age_seconds": 12,
+        "store_written_bytes": 9_000_000,
+        "store_written_day_bytes": 4_000_000,
         "modem_ready modem=modem": 1,
         "modem_registered modem=modem": 1,
         "modem_signal_ratio modem=modem": 0.75,
@@ -332,10 +348,25 @@ def test_no_free_text_becomes_a_label() -> None:
     assert b"62812" not in text.render()
 
 
-def test_a_two_uplink_box_stays_well_under_180_series() -> None:
+def test_the_outbox_is_shown_by_lane_and_state() -> None:
+    """An alert on what waits, on dead letters or on a certificate would be silent."""
+    got = counted(snapshot=FULL)
+    assert got["outbox_rows lane=request state=waiting"] == 2
+    assert got["outbox_rows lane=event state=dead"] == 1
+    assert got["outbox_rows lane=sms state=waiting"] == 0
+    assert got["outbox_bytes lane=request"] == 500
+    assert got["portal_circuit state=half-open"] == 1
+    assert got["portal_circuit state=closed"] == 0
+    assert got["certificate_not_after_seconds whose=portal"] == 1_800_000_000
+    assert got["certificate_not_after_seconds whose=other"] == 1
+    assert got["installation_epoch"] == 3
+    assert not [name for name in counted(snapshot=BARE) if "circuit" in name or "outbox_rows" in name]
+
+
+def test_a_two_uplink_box_stays_well_under_220_series() -> None:
     """217 boxes would fill the regency's Prometheus."""
     bare = replace(FULL, devices=())
-    assert 90 < len(counted(*MANY, snapshot=bare)) < 180
+    assert 90 < len(counted(*MANY, snapshot=bare)) < 220
     assert len(counted(*MANY, snapshot=FULL)) - len(counted(*MANY, snapshot=bare)) <= 2 * 10 + 5
 
 
