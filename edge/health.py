@@ -265,7 +265,14 @@ _DECLARED = (
         "error",
         "Penyimpanan data rusak",
         "Hubungi Dishubkominfo segera.",
-        "the database failed its check; the damaged file was set aside and a new one is in use",
+        "the database was damaged: what still reads was taken over into a new file, the damaged one was set aside",
+    ),
+    Condition(
+        "store-damaged",
+        "error",
+        "Sebagian data tersimpan rusak",
+        "Hubungi Dishubkominfo segera.",
+        "rows were lost to damage in the last two weeks; `kampung-edge store check` names them",
     ),
     Condition(
         "store-unavailable",

@@ -12,7 +12,7 @@ from pathlib import Path
 from edge.clock import SystemClock
 from edge.queue.desk import Desk, NewRequest
 from edge.queue.sink import Change
-from edge.queue.store import audit, changes, files, installation, outbox
+from edge.queue.store import audit, changes, files, installation, outbox, walscan
 from edge.queue.store.damage import Damage
 from edge.queue.store.database import Store
 from edge.queue.store.messages import Messages
@@ -112,6 +112,11 @@ async def build(folder: Path, *, requests: int = 60) -> Village:
     aside.mkdir()
     killed = village.copy(aside)
     await store.close()
+    with killed.with_name(f"{killed.name}-wal").open("r+b") as log:
+        # What an earlier turn of the log left behind its end may be damaged without any effect.
+        found = walscan.scan(log.read())
+        assert found.taken == found.committed > 50
+        log.truncate(found.frames[-1].at + walscan.FRAME_HEADER + found.page_size)
     village.path = killed
     return village
 

@@ -82,10 +82,15 @@ def content(table: Table, values: Sequence[Value]) -> str:
     return json.dumps(shown)
 
 
+def lenient(raw: bytes) -> str:
+    """A text of which some may be no UTF-8 (a connection's text_factory)."""
+    return raw.decode(errors="surrogateescape")
+
+
 def connect(path: Path) -> sqlite3.Connection:
     """A connection that reads damaged texts too, and lets rows go that others refer to."""
     connection = files.connect(path)
-    connection.text_factory = lambda raw: raw.decode(errors="surrogateescape")
+    connection.text_factory = lenient
     connection.execute("PRAGMA foreign_keys = OFF")
     return connection
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.queue.store import rowsum, walscan
-from edge.queue.store.damage import BadRow, Damage, listed
+from edge.queue.store.damage import BadRow, Damage, lenient, listed
 from edge.queue.store.record import Value
 from edge.queue.store.tables import Table, summed
 
@@ -121,7 +121,7 @@ def wrong_in(table: Table, rows: list[tuple[Value, ...]]) -> list[BadRow]:
 
 def _open(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
-    connection.text_factory = lambda raw: raw.decode(errors="surrogateescape")
+    connection.text_factory = lenient
     rowsum.register(connection)
     connection.execute("PRAGMA busy_timeout = 5000")
     return connection

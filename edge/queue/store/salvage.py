@@ -45,6 +45,7 @@ class Salvage:
         self._beside: dict[str, set[int]] = {}
         self.kept: dict[str, int] = dict.fromkeys(self._tables, 0)
         self.lost: list[str] = []
+        self._named: set[str] = set()
 
     def run(self) -> None:
         """Do all of it."""
@@ -91,7 +92,8 @@ class Salvage:
             self._note("two rows of one key", "", f"{name}: {damage.content(table, found.values)}")
 
     def _note(self, place: str, lost: str, detail: str) -> None:
-        if lost:
+        if lost and lost not in self._named:
+            self._named.add(lost)
             self.lost.append(lost)
         if "damage" in self._tables:
             damage.record(self._conn, damage.Damage(self._now, str(self._source), place, lost, detail))

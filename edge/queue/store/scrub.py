@@ -1,0 +1,228 @@
+"""The scrubber: walks through every table in the background and finds what rots unread.
+
+Theory of operation. A few rows at a time, each row's check sum is verified, and that every index that should hold the
+row does. The work takes a fixed share of the processor, whatever the store's size, and nothing is written while all is
+well but the place in a small file beside the store, so that a restart goes on there. A row that is wrong is put right
+or moved into `damage`, an index that lacks a row is built anew, and what SQLite itself cannot read is shown to the
+writer, which has the store repaired. While `damage` tells of losses of the last two weeks, `store-damaged` is raised.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from edge.clock import Clock
+from edge.health import Health
+from edge.queue.store import damage
+from edge.queue.store.damage import BadRow, Damage
+from edge.queue.store.database import Store
+from edge.queue.store.errors import StoreCorrupt, StoreError
+from edge.queue.store.examine import read_step, wrong_in
+from edge.queue.store.record import Value
+from edge.queue.store.tables import Table, summed
+
+log = logging.getLogger("edge.queue.store")
+
+_STEP = 64
+_SHARE = 0.001
+_LEAST_REST_S = 1.0
+_ROUND_REST_S = 3600.0
+_TROUBLE_REST_S = 60.0
+_SHOWN_S = 14 * 86_400.0
+_SAVE_EVERY_S = 3600.0
+_COUNTED_MOST = 50_000
+_COUNT = "SELECT lane, state, count(*), ifnull(sum(length(payload)), 0) FROM outbox GROUP BY lane, state"
+
+
+class Place(msgspec.Struct):
+    """Where the walk stands: rows of `table` after the key `after`; None before the first."""
+
+    table: str = ""
+    after: tuple[Value, ...] | None = None
+
+
+class _Step(msgspec.Struct):
+    """What one step found."""
+
+    place: Place
+    bad: list[BadRow]
+    lacking: list[str]
+    took_s: float
+
+
+class Scrub:
+    """Scrubs `store`; `share` of one processor's time is what it takes, `round_rest_s` its pause after each round."""
+
+    def __init__(
+        self, store: Store, *, clock: Clock, health: Health, share: float = _SHARE, round_rest_s: float = _ROUND_REST_S
+    ) -> None:
+        self._store, self._clock, self._health = store, clock, health
+        self._share, self._round_rest_s = share, round_rest_s
+        self._file = store.path.with_name(f"{store.path.name}.scrub")
+        self._place = _recall(self._file)
+        self._saved_at = clock.monotonic()
+        self._tables: dict[str, Table] = {}
+        self.rounds = 0
+
+    async def run(self) -> None:
+        """Scrub until cancelled."""
+        await self._tell()
+        try:
+            rest = 0.0
+            while True:
+                await asyncio.sleep(rest)
+                rest = await self._advance()
+        finally:
+            self._save()
+
+    async def _advance(self) -> float:
+        """One step; how long to rest after it."""
+        try:
+            step = await self._store.read(self._look)
+        except StoreCorrupt:
+            return await self._show_writer()
+        except StoreError as error:
+            log.debug("the scrubber waits: %s", error)
+            return _TROUBLE_REST_S
+        if step is None:
+            return await self._end_round()
+        if step.bad:
+            await asyncio.to_thread(damage.set_right, self._store.path, step.bad, now=self._clock.wall())
+        for table in step.lacking:
+            await self._build_anew(table)
+        if step.bad or step.lacking:
+            await self._tell()
+        self._place = step.place
+        if self._clock.monotonic() - self._saved_at > _SAVE_EVERY_S:
+            self._save()
+        return max(_LEAST_REST_S if self._share < 1 else 0.0, step.took_s / self._share)
+
+    async def _end_round(self) -> float:
+        if await self._store.read(_miscounted):
+            log.error("the depths of the outbox were wrong: they are counted anew")
+            await self._store.write(_count_anew, draining=True)
+        self.rounds += 1
+        self._place = Place()
+        self._save()
+        await self._tell()
+        return self._round_rest_s
+
+    async def _show_writer(self) -> float:
+        """Let the writer meet what cannot be read: it repairs the store and goes on."""
+        try:
+            await self._store.write(self._look, draining=True)
+        except StoreError as error:
+            log.error("the scrubber found damage that could not be repaired: %s", error)
+        await self._tell()
+        return _TROUBLE_REST_S
+
+    async def _build_anew(self, index: str) -> None:
+        def build(conn: sqlite3.Connection) -> None:
+            conn.execute(f'REINDEX "{index}"')
+            found = Damage(self._clock.wall(), str(self._store.path), f"index {index}", "", "rows were not in it")
+            damage.record(conn, found)
+
+        log.error("the index %s lacked rows: it is built anew", index)
+        await self._store.write(build, draining=True)
+
+    async def _tell(self) -> None:
+        """Raise or clear the condition by what the table says."""
+        since = self._clock.wall() - _SHOWN_S
+        with contextlib.suppress(StoreError):  # what cannot be read now is told by the store itself
+            lost = [
+                found for found in await self._store.read(lambda conn: damage.listed(conn, since=since)) if found.lost
+            ]
+            if lost:
+                self._health.raise_("store-damaged", f"{len(lost)} losses, the last: {lost[0].lost}")
+            else:
+                self._health.clear("store-damaged")
+
+    # ---- in the reader's thread
+
+    def _look(self, conn: sqlite3.Connection) -> _Step | None:
+        """Verify the next rows; None at the end of the last table."""
+        started = time.perf_counter()
+        texts = conn.text_factory
+        conn.text_factory = damage.lenient
+        try:
+            tables = self._tables = self._tables or summed(conn)
+            for name in tables:
+                if name < self._place.table:
+                    continue
+                after = self._place.after if name == self._place.table else None
+                rows = read_step(conn, tables[name], after, _STEP)
+                if rows:
+                    return self._judged(conn, tables[name], rows, started)
+        finally:
+            conn.text_factory = texts
+        return None
+
+    def _judged(self, conn: sqlite3.Connection, table: Table, rows: list[tuple[Value, ...]], started: float) -> _Step:
+        bad = wrong_in(table, rows)
+        first, last = rows[0][: len(table.place)], rows[-1][: len(table.place)]
+        # What an index should hold of a row is known only where the row is right.
+        lacking = [] if bad else list(_lacking(conn, table, first, last))
+        return _Step(Place(table.name, last), bad, lacking, time.perf_counter() - started)
+
+    # ---- the place
+
+    def _save(self) -> None:
+        """Remember the place; losing it in a power cut costs a walk, so nothing is synchronised."""
+        self._saved_at = self._clock.monotonic()
+        new = self._file.with_name(f"{self._file.name}.new")
+        try:
+            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(msgspec.msgpack.encode(self._place))
+            new.replace(self._file)
+        except (OSError, UnicodeEncodeError) as error:
+            log.debug("the scrubber's place is not kept: %s", error)
+
+
+def _recall(file: Path) -> Place:
+    try:
+        return msgspec.msgpack.decode(file.read_bytes(), type=Place)
+    except (OSError, msgspec.DecodeError):
+        return Place()
+
+
+def _lacking(
+    conn: sqlite3.Connection, table: Table, first: tuple[Value, ...], last: tuple[Value, ...]
+) -> Iterator[str]:
+    """Indexes that lack one of the rows from `first` to `last`."""
+    place = ", ".join(f'there."{column}"' for column in table.place)
+    marks = ", ".join("?" for _ in table.place)
+    for index in table.indexes:
+        same = " AND ".join(f'held."{column}" IS there."{column}"' for column in (*index.columns, *table.place))
+        condition = f"AND ({index.where})" if index.where else ""
+        row = conn.execute(
+            f'SELECT 1 FROM "{table.name}" AS there NOT INDEXED WHERE ({place}) BETWEEN ({marks}) AND ({marks}) '
+            f'{condition} AND NOT EXISTS (SELECT 1 FROM "{table.name}" AS held INDEXED BY "{index.name}" '
+            f"WHERE {same} {condition}) LIMIT 1",
+            (*first, *last),
+        ).fetchone()
+        if row is not None:
+            yield index.name
+
+
+def _miscounted(conn: sqlite3.Connection) -> bool:
+    """Whether the depths kept by triggers, which have no sum, are wrong; a large outbox is not counted."""
+    (rows,) = conn.execute("SELECT ifnull(sum(rows), 0) FROM outbox_depth").fetchone()
+    if rows > _COUNTED_MOST:
+        return False
+    kept = set(map(tuple, conn.execute("SELECT lane, state, rows, bytes FROM outbox_depth WHERE rows <> 0")))
+    return kept != set(map(tuple, conn.execute(_COUNT)))
+
+
+def _count_anew(conn: sqlite3.Connection) -> None:
+    conn.execute("DELETE FROM outbox_depth")
+    conn.execute(f"INSERT INTO outbox_depth {_COUNT}")
