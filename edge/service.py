@@ -22,6 +22,7 @@ from edge.modem.driver import Driver
 from edge.network import Network, Running
 from edge.queue.attachments import Attachments
 from edge.queue.desk import Desk
+from edge.queue.digests import Digests
 from edge.queue.forwarder import Forwarder, Way
 from edge.queue.outbox_by_hand import OutboxByHand
 from edge.queue.records import Records
@@ -29,7 +30,10 @@ from edge.queue.sink import KINDS
 from edge.queue.store.database import Store, StoreError
 from edge.queue.store.messages import Messages
 from edge.queue.store.requests import Requests
+from edge.queue.store.scrub import Scrub
 from edge.queue.store.seal import Seal
+from edge.queue.store.upkeep import Upkeep
+from edge.queue.store.wear import Wear
 from edge.sms import letters
 from edge.sms.by_hand import ByHand
 from edge.sms.center import Center
@@ -64,7 +68,8 @@ class Service:
         self._requests = Requests(self._seal)
         self._messages = Messages(self._seal)
         self._tell_of_the_store()
-        network.history.attach(store, refused=StoreError)
+        hours = Digests(self._seal).write if config.upstream else None
+        network.history.attach(store, refused=StoreError, hours=hours)
         self._scans = Attachments(
             *(store, self._seal, Path(config.state_dir) / SCANS),
             max_mbyte=config.store.attachments_mbyte,
@@ -74,9 +79,10 @@ class Service:
         self._center = Center(
             *(store, self._requests, self._messages, config.village, config.sms), clock=clock, announce=announce
         )
+        self._wear = Wear(store)
         self._mailbox = self._build_mailbox()
         self._driver = self._build_driver(self._mailbox)
-        self.forwarder = self._build_forwarder(config.upstream)
+        self._forwarder = self._build_forwarder(config.upstream)
         self.views = Views(
             *(config, store, self._requests),
             clock=clock,
@@ -84,18 +90,33 @@ class Service:
             watchers=network.watchers,
             controller=network.controller,
             modems=(self._driver,) if self._driver else (),
-            forwarder=self.forwarder,
+            forwarder=self._forwarder,
             devices=network.devices.figures,
+            written=lambda: self._wear.written,
         )
         self.server = self._build_server(metrics)
+        health.on_change(self.changed)
+
+    def changed(self) -> None:
+        """Something of importance changed in the village: the regency shall know soon."""
+        if self._forwarder:
+            self._forwarder.changed()
+
+    def recovered(self) -> None:
+        """A way to the upstream has come back or changed: what waits goes at once."""
+        if self._forwarder:
+            self._forwarder.retry_now()
 
     def parts(self) -> Running:
         """What runs, by name; facts flow from the first to the last."""
         parts: Running = {"sms": self._center.run}
         if self._driver:
             parts["modem"] = self._driver.run
-        if self.forwarder:
-            parts["forwarder"] = self.forwarder.run
+        if self._forwarder:
+            parts["forwarder"] = self._forwarder.run
+        upkeep = Upkeep(self._store, keep_days=self._config.store.keep_days, clock=self._clock)
+        scrub = Scrub(self._store, clock=self._clock, health=self._health)
+        parts |= {"upkeep": upkeep.run, "wear": self._wear.run, "scrub": scrub.run}
         return parts | {"attachments": self._scans.run, "web": self.server.run}
 
     def handlers(self) -> dict[str, Handler]:
@@ -110,8 +131,8 @@ class Service:
         handlers = self.views.handlers() | by_hand.handlers()
         if self._driver:
             handlers |= self._driver.handlers()
-        if self.forwarder:
-            forwarder = self.forwarder
+        if self._forwarder:
+            forwarder = self._forwarder
             outbox = OutboxByHand(
                 *(self._store, self._seal),
                 clock=self._clock,

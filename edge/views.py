@@ -19,6 +19,7 @@ from edge.queue.forwarder import Forwarder
 from edge.queue.store.database import Store
 from edge.queue.store.mail import Figures, Mail
 from edge.queue.store.requests import Requests
+from edge.queue.store.wear import Written
 from edge.sms.identity import mask_name
 from edge.sms.standing import Standing, of_modem
 from edge.traffic.controller import Controller
@@ -67,6 +68,7 @@ class Views:
         modems: tuple[Modem, ...],
         forwarder: Forwarder | None,
         devices: Callable[[], tuple[DeviceFigures, ...]] = tuple,
+        written: Callable[[], Written | None] = lambda: None,
     ) -> None:
         self._village = config.village
         self._store = store
@@ -80,7 +82,7 @@ class Views:
         self._modems = modems
         self._forwarder = forwarder
         self._figures: Mapping[str, Figures] = {}
-        self._devices = devices
+        self._devices, self._written = devices, written
         classes = config.classes
         lan = (*classes.service.devices, *classes.wifi.devices)
         self._host = Host(config.state_dir, (*(uplink.device for uplink in config.uplink), *lan))
@@ -115,6 +117,8 @@ class Views:
         figures = self._host.figures()
         host = _shown(figures)
         queue = self._queue()
+        written = self._written()
+        status = self._forwarder.status if self._forwarder else None
         return Snapshot(
             version=__version__,
             clock_trusted=self._clock.trusted(),
@@ -125,6 +129,12 @@ class Views:
             queue_oldest_s=queue.oldest_s if queue else None,
             queue_dead=queue.dead if queue else None,
             last_contact_s=queue.last_contact_s if queue else None,
+            queue_depths=status.depths if status else {},
+            breaker=status.breaker if status else None,
+            certificates=status.certificates if status else (),
+            epoch=status.epoch if status else None,
+            written_bytes=written.total if written else None,
+            written_day_bytes=written.day if written else None,
             modems=self._standings(),
             sms_unassigned=self._figures[""].waiting if "" in self._figures else {},
             cpu_percent=host.cpu_percent,
