@@ -50,9 +50,9 @@ class DeskEvents:
         events: EventsLike,
         *,
         most: int = 16,
-        slow_s: float = 10.0,
-        beat_s: float = 15.0,
-        pause_s: float = 0.2,
+        slow_s: float,
+        beat_s: float,
+        pause_s: float,
         long_s: float = 3_600.0,
     ) -> None:
         self._events = events

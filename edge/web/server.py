@@ -42,13 +42,14 @@ _STALLED_MS = 20_000  # a peer that takes nothing of an answer for this long is 
 class Limits:
     """What callers may take: seconds for a whole header, for a body, for taking news; open connections.
 
-    Also the seconds between tries to listen, and between signs of life to a listener.
+    Also the seconds between tries to listen, and for a listener between signs of life and between news.
     """
 
     header_s: float = 15.0
     body_s: float = 10.0
     slow_s: float = 10.0
     beat_s: float = 15.0
+    pause_s: float = 0.2
     retry_s: float = 2.0
     connections: int = 128
     connections_each: int = 64
@@ -88,7 +89,7 @@ class Server:
             DeskApi(desk, records, body_s=limits.body_s),
             DeskLists(records, body_s=limits.body_s),
             DeskScans(scans, body_s=limits.body_s),
-            DeskEvents(records, slow_s=limits.slow_s, beat_s=limits.beat_s),
+            DeskEvents(records, slow_s=limits.slow_s, beat_s=limits.beat_s, pause_s=limits.pause_s),
         )
         self._page = Page(overview, timezone=village.timezone)
         self._metrics = metrics
