@@ -105,7 +105,8 @@ class Portal:
     def change(self, identifier: str, state: str, why: str = "") -> None:
         """Any change of state, told to the box at once."""
         self.ledger.change(identifier, state, why)
-        self.ring()
+        filed = self.ledger.get(identifier)
+        self.ring(filed.village if filed else None)
 
     def ring(self, village: str | None = None) -> None:
         """Wake the long polls of a village, or all."""
@@ -151,8 +152,6 @@ class Portal:
             await asyncio.Event().wait()
         if mode == "reset":
             return cut(request)
-        if mode == "slow":
-            await asyncio.sleep(self.slow_s)
         response = await handler(request)
         return cut(request) if mode == "lose_answer" else response
 
@@ -208,6 +207,8 @@ class Portal:
 
     @web.middleware
     async def _lie(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if self.mode == "slow":
+            await asyncio.sleep(self.slow_s)
         lie = self.chaos.lie(_name(request))
         if lie == "forget_blob":
             self.blobs.forget(self._of(request), request.match_info["sha256"])
@@ -270,7 +271,7 @@ class Portal:
             return problem(429, "too many questions for changes are open", headers={"Retry-After": "5"})
         self._polls[village] += 1
         try:
-            wait = min(float(request.query.get("wait", "0")), _WAIT_MOST_S)
+            wait = min(int(request.query.get("wait", "0")), _WAIT_MOST_S)
             limit = min(max(int(request.query.get("limit", "50")), 1), 50)
             events, cursor = await self._page(village, request.query.get("after", ""), limit, wait)
         except CursorTooOld:

@@ -40,19 +40,21 @@ class Pair:
 
 
 def settings(port: int, tls: portal_tls.Files, **more: Any) -> Upstream:
-    quick = {"connect_timeout_s": 2, "read_timeout_s": 1, "wait_s": 1}
+    quick = {"connect_timeout_s": 5, "read_timeout_s": 10, "wait_s": 1}
     return Upstream(**{"url": f"https://127.0.0.1:{port}", "ca_file": str(tls.ca), **quick, **more})
 
 
 @asynccontextmanager
-async def pair(directory: Path, *, clients: bool = False, **options: Any) -> AsyncIterator[Pair]:
+async def pair(
+    directory: Path, *, clients: bool = False, read_timeout_s: float = 10, **options: Any
+) -> AsyncIterator[Pair]:
     """A portal of one village (`options` are its own) and a sink with the right key."""
     tls = portal_tls.made(directory / "tls", ["127.0.0.1"])
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
     portal = Portal(key=KEY, village=CODE, **options)
     await portal.start(listener, tls.server_context(clients=clients))
-    sink = HttpsSink(settings(port, tls), code=CODE, key=KEY)
+    sink = HttpsSink(settings(port, tls, read_timeout_s=read_timeout_s), code=CODE, key=KEY)
     try:
         yield Pair(portal, sink, tls, port)
     finally:

@@ -71,7 +71,7 @@ async def test_422_to_a_resend_is_no_dead_letter(tmp_path: Path) -> None:
 @pytest.mark.parametrize("mode", ["html200", "silent", "reset", "lose_answer"])
 async def test_what_is_no_answer_is_tried_again(tmp_path: Path, mode: Mode) -> None:
     """A captive portal's page, or no answer at all, counts as delivered."""
-    async with pair(tmp_path) as box:
+    async with pair(tmp_path, read_timeout_s=1 if mode == "silent" else 10) as box:
         filed = await box.file(1)
         box.portal.mode = mode
         parcels = [request(2), event(3, filed), event(4, filed)]
@@ -244,3 +244,16 @@ async def test_a_snapshot_comes_in_pages_and_goes_on_where_it_was(tmp_path: Path
         after = await box.sink.changes(page.cursor)
         assert isinstance(after, Changes)
         assert [change.request for change in after.changes] == [late.request], "what changed meanwhile is not lost"
+
+
+async def test_a_portal_that_is_away_is_not_asked_fifty_times(tmp_path: Path) -> None:
+    """Fifty calls in a row wait for their time-outs: the lease of their rows ends, and they are sent twice."""
+    async with pair(tmp_path) as box:
+        filed = await box.file(1)
+        box.portal.calls.clear()
+        box.portal.mode = "reset"
+        parcels = [request(n) for n in range(2, 30)] + [event(n, filed, text="x" * 200_000) for n in range(30, 52)]
+        outcomes = await box.sink.deliver(parcels)
+        assert all(isinstance(outcome, Retry) and not outcome.own for outcome in outcomes)
+        assert len(outcomes) == 50
+        assert sum(box.portal.calls.values()) <= 2 * 9, "each idempotent call is made twice by the client library"

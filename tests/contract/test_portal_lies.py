@@ -172,7 +172,7 @@ async def test_too_many_at_once_are_told_to_come_later(tmp_path: Path) -> None:
         assert box.portal.busiest <= 2
         turned = [outcome for outcome in outcomes if outcome != Delivered()]
         assert all(outcome == Retry("the portal answered 503", 2.0) for outcome in turned)
-        assert box.portal.turned_away == len(turned)
+        assert 0 < box.portal.turned_away < len(turned), "those that were still to go are not sent into an overload"
         box.portal.mode = "ok"
         await push(box.sink, [request(n) for n in range(1, 31)])
         assert set(box.portal.effects.values()) == {1}

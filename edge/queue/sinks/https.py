@@ -46,6 +46,7 @@ _PAGE_MOST = 1 << 20
 _REFETCHED_MOST = 500
 _ABSENT = frozenset({404, 405, 501})
 _LEFT_OUT = "the portal's answer leaves our request out"
+_OF_ONE = (_LEFT_OUT, "the portal answered 500")  # what may be the fault of the one request that was sent
 
 
 class HttpsSink:
@@ -74,8 +75,9 @@ class HttpsSink:
         self._epoch = max([self._epoch, *(parcel.epoch for parcel in parcels)])
         requests = [parcel for parcel in parcels if parcel.kind == "request"]
         events = [parcel for parcel in parcels if parcel.kind != "request"]
+        away: list[Refusal] = []
         async with asyncio.TaskGroup() as group:
-            puts = [group.create_task(self._put(parcel)) for parcel in requests]
+            puts = [group.create_task(self._put(parcel, away)) for parcel in requests]
             posted = group.create_task(self._events.post(events))
         outcomes = dict(zip((parcel.event for parcel in events), posted.result(), strict=True))
         every = [*outcomes.values(), *(put.result() for put in puts)]
@@ -84,20 +86,27 @@ class HttpsSink:
             outcomes[parcel.event] = _blamed(put.result()) if answered else put.result()
         return [_unenrolled(outcomes[parcel.event], parcel.epoch) for parcel in parcels]
 
-    async def _put(self, parcel: Parcel) -> Outcome:
+    async def _put(self, parcel: Parcel, away: list[Refusal]) -> Outcome:
+        """File a request, unless the portal turned out to be `away` meanwhile: its turn comes with the next try."""
+        async with self._slots:
+            if away:
+                return away[0]
+            outcome = await self._file(parcel)
+        if isinstance(outcome, Refusal) and outcome.detail not in _OF_ONE:
+            away.append(outcome)
+        return outcome
+
+    async def _file(self, parcel: Parcel) -> Outcome:
         headers = {"If-None-Match": "*", **({"Kampung-Epoch": str(parcel.epoch)} if parcel.epoch else {})}
         content = msgspec.json.encode({**msgspec.json.decode(parcel.content), "village": self._code})
-        async with self._slots:
-            answer = await self._wire.ask("PUT", self._of(parcel.request), body=content, headers=headers)
-            if isinstance(answer, Answer) and answer.status in (200, 201) and answer.content_type == JSON:
-                filed = answers.read(answer.body, answers.Filed)
-                if filed is not None and filed.id == parcel.request:
-                    return Delivered()
-                return Retry(_LEFT_OUT)
-            verdict = answers.refusal(answer, parcel)
-            if isinstance(verdict, Dead) and isinstance(answer, Answer) and answer.status == 422:
-                return await self._filed_before(parcel, verdict)
-            return verdict
+        answer = await self._wire.ask("PUT", self._of(parcel.request), body=content, headers=headers)
+        if isinstance(answer, Answer) and answer.status in (200, 201) and answer.content_type == JSON:
+            filed = answers.read(answer.body, answers.Filed)
+            return Delivered() if filed is not None and filed.id == parcel.request else Retry(_LEFT_OUT)
+        verdict = answers.refusal(answer, parcel)
+        if isinstance(verdict, Dead) and isinstance(answer, Answer) and answer.status == 422:
+            return await self._filed_before(parcel, verdict)
+        return verdict
 
     async def _filed_before(self, parcel: Parcel, verdict: Dead) -> Outcome:
         """422, which some portals also say to a resend of what they have: look before calling it a failure."""
@@ -221,7 +230,7 @@ def _no_letter(verdict: Dead | Refusal) -> Refusal:
 
 def _blamed(outcome: Outcome) -> Outcome:
     """The portal answers others: where it breaks at this one, or answers nonsense, this one is at fault."""
-    if isinstance(outcome, Retry) and outcome.detail in (_LEFT_OUT, "the portal answered 500"):
+    if isinstance(outcome, Retry) and outcome.detail in _OF_ONE:
         return Retry(outcome.detail, outcome.after_s, own=True)
     return outcome
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from edge.queue.sink import Dead, Delivered, Outcome, Parcel, Retry
+from edge.queue.sink import Dead, Delivered, Outcome, Parcel, Refusal, Retry
 from edge.queue.sinks.https_answers import Result, Results, read, refusal, rejected
 from edge.queue.sinks.https_wire import JSON, Answer, Wire
 
@@ -40,7 +40,11 @@ class Events:
         sent = [(parcel, self._encode(parcel)) for parcel in parcels]
         outcomes: list[Outcome] = []
         for batch in _batches(sent):
-            outcomes += await self._post(batch)
+            became = await self._post(batch)
+            outcomes += became
+            if all(isinstance(outcome, Refusal) and not _own(outcome) for outcome in became):
+                # The portal is away or wants to be left alone: the others' turn comes with the next try.
+                return outcomes + [became[0]] * (len(sent) - len(outcomes))
         return outcomes
 
     def refresh(self) -> None:
@@ -131,6 +135,10 @@ class Events:
             "data": msgspec.Raw(parcel.content or b"{}"),
         }
         return msgspec.json.encode(event)
+
+
+def _own(outcome: Outcome) -> bool:
+    return isinstance(outcome, Retry) and outcome.own
 
 
 def _batches(sent: Sequence[Sent]) -> Iterator[list[Sent]]:
