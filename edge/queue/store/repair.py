@@ -65,7 +65,7 @@ def check(path: Path, *, check_s: float = _CHECK_S) -> Path | None:
 def repair(path: Path, fault: str = "SQLite found damage in it", *, missing_frames: int = 0) -> Path:
     """Replace the damaged store at `path` by one with all rows that still read; where the damaged one is now.
 
-    No connection may be open. Takes about a minute for a million rows. After `StoreUnavailable` all is as it was.
+    No connection may be open. A million rows take minutes. After `StoreUnavailable` all is as it was.
     """
     log.error("%s is damaged (%s): what still reads is being salvaged", path, fault)
     report = _salvage(path, missing_frames)
