@@ -25,7 +25,7 @@ _CONTROLS = {"": {}, "no-fsync": {"preload": "libeatmydata.so"}, "no-barrier": {
 
 
 def run(*, quick: bool) -> Result:
-    """Five cuts of each kind. `quick`: one plain cut."""
+    """Five cuts of each kind. `quick`: one plain cut, and no second boot."""
     kinds = os.environ.get("KAMPUNG_EDGE_POWERCUT", "plain" if quick else ",".join(KINDS)).split(",")
     control = os.environ.get("KAMPUNG_EDGE_POWERCUT_CONTROL", "")
     if not set(kinds) <= set(KINDS) or control not in _CONTROLS:
@@ -41,10 +41,10 @@ def run(*, quick: bool) -> Result:
         for kind in kinds:
             here = directory / kind
             here.mkdir()
-            trial = Trial(kind, made, project, here, _CONTROLS[control])
+            trial = Trial(kind, made, project, here, _CONTROLS[control], quick=quick)
             figures |= judge(asyncio.run(trial.run(cuts, random.Random(f"{_SEED} {kind}"))), cuts=cuts)
-    skipped = ["five cuts: one", "flakey and volatile drives"] if quick else []
-    return figures, skipped
+    skipped = ["five cuts: one", "flakey and volatile drives", "the boot after the cut: its disk is read here"]
+    return figures, skipped if quick else []
 
 
 def judge(found: Found, *, cuts: int) -> Figures:
@@ -60,7 +60,7 @@ def judge(found: Found, *, cuts: int) -> Figures:
         "twice_at_portal": exactly(len(found.twice), 0),
         "in_doubt_filed_again": Figure(value=found.in_doubt, wanted="for the record", ok=True),
         "rows_with_sums": Figure(value=found.rows, wanted="for the record", ok=True),
-        "boot_to_ready_s": Figure(value=max(found.boots_s), wanted="for the record", ok=True),
+        "boot_to_ready_s": Figure(value=found.boots_s[0] if found.boots_s else None, wanted="for the record", ok=True),
     }
     if found.kind == "flakey":
         # Were none of the lies lost, the switch would not have dropped anything.

@@ -27,6 +27,7 @@ from bench.power.desk import Desks
 from bench.power.image import Image
 from bench.power.machine import Machine, make_disks
 from bench.power.project import PORTAL_PORT, VILLAGE, Project
+from bench.power.reader import Reader
 from edge.simulator.portal import Portal
 
 KINDS = ("plain", "flakey", "volatile")
@@ -60,14 +61,21 @@ class Found:
 
 
 class Trial:
-    """One kind of drive and its cuts, in `directory`. `given` goes to the guest's agent at each boot."""
+    """One kind of drive and its cuts, in `directory`. `given` goes to the guest's agent at each boot.
 
-    def __init__(self, kind: str, image: Image, project: Project, directory: Path, given: dict[str, str]) -> None:
+    `quick`: what the last cut leaves is read on this machine, without another boot.
+    """
+
+    def __init__(
+        self, kind: str, image: Image, project: Project, directory: Path, given: dict[str, str], *, quick: bool = False
+    ) -> None:
         self.found = Found(kind)
         self._project = project
         self._given = {"state": "flakey" if kind == "flakey" else "plain"} | given
         disks = make_disks(directory, image, project.disk)
-        self._machine = Machine(image, disks, directory / "console.log", volatile=kind == "volatile")
+        said = directory / "console.log"
+        self._machine: Machine | Reader = Machine(image, disks, said, volatile=kind == "volatile")
+        self._reader = Reader(disks.state, project, directory / "read", said) if quick else None
         self._desks = Desks(f"http://127.0.0.1:{self._machine.desk}", project.desk_key)
         self._portal = Portal(key=project.portal_key, village=VILLAGE)
 
@@ -77,8 +85,11 @@ class Trial:
         await self._portal.start(sock, self._project.tls.server_context())
         try:
             await self._boot()
-            for _ in range(cuts):
+            for number in range(cuts):
                 await self._cut(chance)
+                if self._reader is not None and number == cuts - 1:
+                    self._machine = self._reader
+                    self._desks.url = f"http://127.0.0.1:{self._reader.desk}"
                 await self._boot()
                 await self._look(everything=False)
             await self._drained()

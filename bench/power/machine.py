@@ -24,7 +24,11 @@ _AGENT_PORT = 9000
 _STATE_MBYTE = 512
 _BOOT_S = 300.0
 _ORDER_S = 120.0
-_KERNEL = "root=/dev/vda rw console=ttyS0 quiet net.ifnames=0 mitigations=off systemd.show_status=false audit=0"
+# no_timer_check: on a busy machine an emulated timer may be too late for the kernel, which then panics at once.
+_KERNEL = (
+    "root=/dev/vda rw console=ttyS0 quiet net.ifnames=0 mitigations=off systemd.show_status=false audit=0 "
+    "no_timer_check panic=-1"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,9 +62,10 @@ listen = ["{guest}:{desk}"]
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """The disk, and what the office and the portal know as well."""
+    """The disk, the folder it was made of, and what the office and the portal know as well."""
 
     disk: Path
+    tree: Path
     desk_key: str
     portal_key: str
     tls: portal_tls.Files
@@ -74,11 +75,12 @@ def make(directory: Path) -> Project:
     """Write the disk into `directory`."""
     project = Project(
         directory / "project.img",
+        directory / "project",
         secrets.token_urlsafe(24),
         secrets.token_urlsafe(24),
-        portal_tls.make(directory / "portal", [HOST]),
+        portal_tls.make(directory / "portal", [HOST, "127.0.0.1"]),
     )
-    tree = directory / "project"
+    tree = project.tree
     shutil.copytree(PROJECT / "edge", tree / "project/edge", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(PROJECT / "systemd", tree / "project/systemd")
     for name in ("agent.py", "sums.py"):

@@ -24,7 +24,6 @@ UNITS = Path("/run/systemd/system")
 PYTHON = "/opt/kampung-edge/bin/python"
 PORT = 9000
 FSCK: list[str] = []
-SET_ASIDE = ("corrupt", "damaged", "aside")
 _WELL, _DROPS = "flakey {disk} 0 86400 0", "flakey {disk} 0 0 86400 1 drop_writes"
 
 
@@ -88,8 +87,7 @@ def check() -> dict[str, object]:
     """What is wrong with the store's file, what e2fsck did before it was mounted, and how often the daemon died."""
     found: dict[str, object] = json.loads(call(PYTHON, str(HERE / "sums.py"), str(STATE / "kampung-edge.db")))
     restarts = call("systemctl", "show", "--value", "--property=NRestarts", "kampung-edge.service")
-    aside = [path.name for path in STATE.iterdir() if any(word in path.name for word in SET_ASIDE)]
-    return found | {"fsck": FSCK, "restarts": int(restarts), "aside": aside}
+    return found | {"fsck": FSCK, "restarts": int(restarts)}
 
 
 def journal() -> dict[str, object]:

@@ -8,6 +8,7 @@ import json
 import re
 import sqlite3
 import sys
+from pathlib import Path
 
 from edge.queue.store import rowsum
 
@@ -29,5 +30,10 @@ def read(path: str) -> dict[str, object]:
     return {"integrity": integrity, "rows": rows, "wrong": wrong}
 
 
+def set_aside(state: Path) -> list[str]:
+    """Files that the daemon took for damaged."""
+    return sorted(path.name for path in state.iterdir() if path.name.startswith("kampung-edge.db.corrupt"))
+
+
 if __name__ == "__main__":
-    print(json.dumps(read(sys.argv[1])))
+    print(json.dumps(read(sys.argv[1]) | {"aside": set_aside(Path(sys.argv[1]).parent)}))
