@@ -62,10 +62,10 @@ async def siege(directory: Path, *, kills: int, desks: int, hang_s: float, seed:
             for kill in plan(kills, seed):
                 deaths[await die(office, kill)] += 1
             box = await office.daemon()
-            await until(office.healthy, within_s=60, what="the box answers after its last death")
+            await until(office.healthy, within_s=120, what="the box answers after its last death")
         lies = (await office.tell("portal", "status"))["lies"]
         await office.tell("portal", "chaos", seed=seed, rate=0)
-        await until(functools.partial(drained, office), within_s=60 + kills, what="everything arrives")
+        await until(functools.partial(drained, office), within_s=120 + 5 * kills, what="everything arrives")
         box.terminate()
         assert await box.wait() == 0
         await check(office, load)
@@ -103,7 +103,7 @@ async def check(office: Office, load: Load) -> None:
             versions[request] = version
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 async def test_a_few_deaths_under_load(tmp_path: Path) -> None:
     """A power cut or a lying portal loses a citizen's request, files it twice, or out of order."""
     tally = await siege(tmp_path, kills=8, desks=8, hang_s=0.5, seed=SEED)
@@ -113,7 +113,7 @@ async def test_a_few_deaths_under_load(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("seed", range(SIEGES))
 async def test_five_hundred_deaths_under_load(tmp_path: Path, seed: int) -> None:
     """One cut in a hundred hits the moment that loses something."""
