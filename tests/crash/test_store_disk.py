@@ -36,8 +36,13 @@ def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def points(shim: Path, directory: Path, *, step: int, error: int) -> list[dict[str, Any]]:
     """One run for every `step`-th call that fails with `error`, and the last one without."""
+    return told(shim, "tests.crash.store_failing", directory, step, error)
+
+
+def told(shim: Path, module: str, *arguments: object) -> list[dict[str, Any]]:
+    """What a program under the shim tells, a line of JSON at a time."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.crash.store_failing", str(directory), str(step), str(error)],
+        [sys.executable, "-m", module, *map(str, arguments)],
         env={**os.environ, "LD_PRELOAD": str(shim)},
         cwd=Path(__file__).parents[2],
         stdout=subprocess.PIPE,
@@ -72,7 +77,7 @@ def check_failing(found: list[dict[str, Any]]) -> None:
 
 def test_an_input_output_error_anywhere_loses_nothing(shim: Path, tmp_path: Path) -> None:
     """A disk that fails once loses what was acknowledged, keeps what was refused, or stops the store for good."""
-    check_failing(points(shim, tmp_path, step=61, error=errno.EIO))
+    check_failing(points(shim, tmp_path, step=97, error=errno.EIO))
 
 
 @pytest.mark.long
@@ -91,6 +96,21 @@ def test_a_disk_that_turns_read_only_is_named_and_still_read(shim: Path, tmp_pat
         assert point["read"] <= len(point["stored"])
         assert point["read"] >= sum(answer == "ok" for answer in point["told"].values()) - 1
     assert len(turned) > 4
+
+
+def test_sms_stay_on_the_sim_while_nothing_can_be_written(shim: Path, tmp_path: Path) -> None:
+    """A read-only card crashes the modem's part, or an SMS is deleted from the SIM and stored nowhere."""
+    (said,) = told(shim, "tests.crash.mailbox_failing", tmp_path)
+    refused = "not stored: True"
+    assert said == {
+        "before": 1,
+        "during": refused,
+        "recover": refused,
+        "remember": refused,
+        "choose": True,
+        "after": 1,
+        "inbound": 2,
+    }
 
 
 @pytest.fixture
@@ -132,28 +152,28 @@ async def test_a_disk_that_is_full_at_any_page_drains_and_comes_back(disk: Path,
     whole = tmp_path / "box.db"
     store, _ = await opened(whole)
     await store.close()
-    for pages in range(0, ROOM_MOST, 2):
+    for pages in range(0, ROOM_MOST, 3):
         shutil.copy(whole, disk / "box.db")
-        told: dict[str, str] = {}
+        answers: dict[str, str] = {}
         store, _ = await opened(disk / "box.db")
         fill(disk, pages)
         number = 0
-        while "failed" not in told.values():
-            await write(store, f"new {number}", told, size=3_000)
+        while "failed" not in answers.values():
+            await write(store, f"new {number}", answers, size=3_000)
             number += 1
         waiting = number - 1
         while waiting:
             waiting -= await store.write(settle, draining=True)
-        await write(store, "too large", told, size=4_000_000)
-        assert told["too large"] == "failed"
+        await write(store, "too large", answers, size=4_000_000)
+        assert answers["too large"] == "failed"
         (disk / "filler").unlink()
-        await write(store, "after", told, size=3_000)
+        await write(store, "after", answers, size=3_000)
         await store.close()
         with closing(sqlite3.connect(disk / "box.db")) as connection:
             stored = [str(row[0]) for row in connection.execute("SELECT kind FROM audit")]
             assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        assert sorted(stored) == sorted(name for name, answer in told.items() if answer == "ok")
-        assert told["after"] == "ok"
+        assert sorted(stored) == sorted(name for name, answer in answers.items() if answer == "ok")
+        assert answers["after"] == "ok"
         empty(disk)
 
 
