@@ -77,11 +77,12 @@ class NatsServer:
         self.tls = f"tls {{ {names}, verify: true }}"
         return files
 
-    async def start(self) -> None:
+    async def start(self, configuration: str = "") -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
         config = self.directory / "nats.conf"
         config.write_text(
-            _CONFIG.format(
+            configuration
+            or _CONFIG.format(
                 port=self.port,
                 store=self.directory / "store",
                 regency=REGENCY,
@@ -146,6 +147,7 @@ class Regency:
         self.blobs: dict[str, bytearray] = {}
         self.versions: Counter[str] = Counter()
         self._task: asyncio.Task[None] | None = None
+        self._running = False
         self._client: Any = None
         self.up: dict[str, Any] = {}
         self.tls: ssl.SSLContext | None = None
@@ -157,6 +159,7 @@ class Regency:
         await self.make_streams()
         await self._client.subscribe("kampung.*.heartbeat", cb=self._beat)
         await self._client.subscribe("kampung.*.blobs", cb=self._blob)
+        self._running = True
         self._task = asyncio.create_task(self._land())
 
     async def make_streams(self) -> None:
@@ -171,6 +174,7 @@ class Regency:
 
     async def stop(self) -> None:
         task, self._task = self._task, None
+        self._running = False
         if task is not None:
             task.cancel()
             await asyncio.wait({task})
@@ -198,7 +202,7 @@ class Regency:
     async def _land(self) -> None:
         js = self._client.jetstream()
         subscription = await js.pull_subscribe("kampung.>", durable="land", stream="KAMPUNG_UP")
-        while True:
+        while self._running:  # the client library may swallow the cancellation
             try:
                 messages = await subscription.fetch(1, timeout=0.5)
             except (nats.errors.Error, TimeoutError):

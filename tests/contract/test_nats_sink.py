@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
+import json
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,7 +20,7 @@ from edge.queue.sink import Beat, Blob, Changes, Dead, Delivered, HandedOver, Pa
 from edge.queue.sinks.nats import NatsSink
 from edge.simulator import portal_tls
 from tests.contract.far_ends import QUICK, VILLAGE, NatsFar, make_sink, parcel, until
-from tests.contract.nats_server import PASSWORD, rights
+from tests.contract.nats_server import PASSWORD, NatsServer, rights
 
 _SEED_OF_A_USER = 20 << 3
 
@@ -193,13 +195,58 @@ async def test_tls_asks_for_the_village_certificate_and_trusts_no_other(tmp_path
     lost = NatsSink(_settings(url=url, ca_file="/nonexistent.pem"), code=VILLAGE, key=PASSWORD)
     try:
         assert isinstance((await good.deliver([parcel(1)]))[0], HandedOver)
-        for refused in (bare, stranger, lost):
-            assert isinstance((await refused.deliver([parcel(2)]))[0], Retry)
+        assert {known.whose for known in good.certificates()} == {"own", "portal"}
+        for refused, why in ((bare, ""), (stranger, "not trusted"), (lost, "/nonexistent.pem")):
+            (outcome,) = await refused.deliver([parcel(2)])
+            assert isinstance(outcome, Retry)
+            assert why in outcome.detail
         assert parcel(2).event not in far.regency.landed
     finally:
         for sink in (good, bare, stranger, lost):
             await sink.close()
         await far.stop()
+
+
+@pytest.mark.parametrize("genuine", [True, False])
+async def test_a_village_logs_in_by_a_credentials_file(tmp_path: Path, genuine: bool) -> None:
+    """The file that a regency's operator hands out opens no connection, or any such file opens one."""
+    operator, account, mine, another = (_keys(prefix, number) for number, prefix in enumerate((14, 0, 20, 20)))
+    limits = {"subs": -1, "data": -1, "payload": -1, "conn": -1, "leaf": -1, "wildcards": True}
+    said = _jwt(operator, account, {"type": "account", "version": 2, "limits": limits})
+    user = _jwt(account, mine, {"type": "user", "version": 2, "subs": -1, "data": -1, "payload": -1})
+    seed = (mine if genuine else another).seed.decode()
+    credentials = (
+        f"-----BEGIN NATS USER JWT-----\n{user}\n------END NATS USER JWT------\n\n"
+        f"-----BEGIN USER NKEY SEED-----\n{seed}\n------END USER NKEY SEED------"
+    )
+    server = NatsServer(tmp_path, VILLAGE)
+    root = _jwt(operator, operator, {"type": "operator", "version": 2})
+    preload = f"resolver_preload: {{ {account.public_key.decode()}: {said} }}"
+    await server.start(f"listen: 127.0.0.1:{server.port}\noperator: {root}\nresolver: MEMORY\n{preload}\n")
+    sink = NatsSink(_settings(url=server.url), code=VILLAGE, key=credentials)
+    try:
+        (outcome,) = await sink.deliver([parcel(1)])
+    finally:
+        await sink.close()
+        server.kill()
+    wanted = Retry("the broker has no stream or consumer for it")
+    assert outcome == wanted if genuine else isinstance(outcome, Unauthorised)
+
+
+def _keys(prefix: int, number: int) -> Any:
+    return nkeys.from_seed(bytearray(nkeys.encode_seed(bytes([number]) * 32, prefix << 3)))
+
+
+def _jwt(issuer: Any, subject: Any, claims: dict[str, Any]) -> str:
+    """A token of NATS' own kind: EdDSA under an nkey."""
+    body = {"jti": "x", "iat": 1_764_000_000, "name": "trial", "nats": claims}
+    body |= {"iss": issuer.public_key.decode(), "sub": subject.public_key.decode()}
+    parts = [_part(json.dumps(part).encode()) for part in ({"typ": "JWT", "alg": "ed25519-nkey"}, body)]
+    return ".".join((*parts, _part(issuer.sign(".".join(parts).encode()))))
+
+
+def _part(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def _settings(**more: Any) -> Upstream:

@@ -1,15 +1,20 @@
 """Simulated boxes for the trial: real stores, real forwarders and the real NATS sink, without uplinks and modems.
 
 boxes.py DIRECTORY URL REQUESTS CODE...      keys in DIRECTORY/keys; waits until one request of each is completed
+
+The first village's key is also used by somebody who sends nonsense: the consumer must not stumble over it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
 import sys
 import time
 from pathlib import Path
+
+import nats
 
 from edge.clock import SystemClock
 from edge.config import Upstream
@@ -29,9 +34,21 @@ _WITHIN_S = 60
 
 async def main(directory: Path, url: str, requests: int, codes: list[str]) -> None:
     """Run the boxes side by side."""
+    await send_nonsense(directory, url, codes[0])
     async with asyncio.TaskGroup() as group:
         for code in codes:
             group.create_task(box(directory, url, requests, code))
+
+
+async def send_nonsense(directory: Path, url: str, code: str) -> None:
+    """What no box says, under a good key: no JSON, a number too large, half a character, another village's name."""
+    key = (await asyncio.to_thread((directory / "keys" / f"{code}.seed").read_text)).strip()
+    client = await nats.connect(url, nkeys_seed_str=key, inbox_prefix=f"_INBOX.{code}")
+    event = {"id": "n1", "source": f"kampung/{code}", "type": "x", "epoch": 1, "seq": 1, "data": {}}
+    for said in ({"seq": 1 << 70}, {"id": "\ud800"}, {"data": {"a": "\0"}}, {"source": "kampung/0"}, {"time": "noon"}):
+        await client.jetstream().publish(f"kampung.{code}.events", json.dumps({**event, **said}).encode())
+    await client.jetstream().publish(f"kampung.{code}.events", b"\xff no event")
+    await client.close()
 
 
 async def box(directory: Path, url: str, number: int, code: str) -> None:

@@ -18,6 +18,7 @@ import sys
 import uuid
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -126,29 +127,59 @@ async def land(client: Any, database: psycopg.AsyncConnection[Any]) -> None:
 
 
 async def insert(database: psycopg.AsyncConnection[Any], messages: list[Any]) -> dict[str, list[str]]:
-    """Insert a batch in one transaction; the ids by village that are durable when this returns."""
-    rows, odd = [], []
+    """Insert a batch in one transaction; the ids by village that are durable when this returns.
+
+    What PostgreSQL cannot store (a number out of range, half a character) must not hold up the others: the batch is
+    then taken apart, and the guilty message goes to `refused`.
+    """
+    try:
+        return await insert_all(database, messages)
+    except (psycopg.DataError, UnicodeError) as error:
+        if len(messages) == 1:
+            await refuse(database, messages[0], type(error).__name__)
+            return {}
     landed: dict[str, list[str]] = defaultdict(list)
     for message in messages:
-        village = message.subject.split(".")[1]
-        try:
-            rows.append((village, *read(message.data, village)))
-        except Unreadable as why:
-            odd.append((village, str(why), message.data))
-    async with database.transaction(), database.cursor() as cursor:
-        epochs = await newest_epochs(cursor, {row[0] for row in rows})
-        late = [row for row in rows if row[4] < epochs.get(row[0], 0)]
-        odd += [(row[0], f"epoch {row[4]} is replaced", json.dumps(row[7].obj).encode()) for row in late]
-        good = [row for row in rows if row[4] >= epochs.get(row[0], 0)]
-        await cursor.executemany(
-            "INSERT INTO event (village, id, type, subject, epoch, seq, created_at, data) "
-            "VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (id) DO NOTHING",
-            good,
-        )
-        await cursor.executemany("INSERT INTO refused (village, why, body) VALUES (%s, %s, %s)", odd)
-    for row in good:
-        landed[row[0]].append(row[1])
+        for village, events in (await insert(database, [message])).items():
+            landed[village] += events
     return landed
+
+
+async def insert_all(database: psycopg.AsyncConnection[Any], messages: list[Any]) -> dict[str, list[str]]:
+    """As `insert`, all or nothing."""
+    landed: dict[str, list[str]] = defaultdict(list)
+    rows = []
+    async with database.transaction(), database.cursor() as cursor:
+        epochs = await newest_epochs(cursor, {village_of(message) for message in messages})
+        for message in messages:
+            village = village_of(message)
+            try:
+                row = read(message.data, village, epochs.get(village, 0))
+            except Unreadable as why:
+                await refuse(database, message, str(why))
+                continue
+            rows.append(row)
+            landed[village].append(row[0])
+        await cursor.executemany(
+            "INSERT INTO event (id, village, type, subject, epoch, seq, created_at, data) "
+            "VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (id) DO NOTHING",
+            rows,
+        )
+    return landed
+
+
+async def refuse(database: psycopg.AsyncConnection[Any], message: Any, why: str) -> None:
+    """Keep what is not landed, once, for people to see."""
+    async with database.transaction():
+        await database.execute(
+            "INSERT INTO refused (sha256, village, why, body) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING",
+            (hashlib.sha256(message.data).hexdigest(), village_of(message), why, message.data),
+        )
+
+
+def village_of(message: Any) -> str:
+    """Who speaks: the broker lets each village publish under its own code only."""
+    return str(message.subject.split(".")[1])
 
 
 async def newest_epochs(cursor: psycopg.AsyncCursor[Any], villages: set[str]) -> dict[str, int]:
@@ -159,18 +190,21 @@ async def newest_epochs(cursor: psycopg.AsyncCursor[Any], villages: set[str]) ->
     return dict(await cursor.fetchall())
 
 
-def read(body: bytes, village: str) -> tuple[str, str, str | None, int, int, str | None, Jsonb]:
+def read(body: bytes, village: str, newest: int) -> tuple[str, str, str, str | None, int, int, datetime | None, Jsonb]:
     """The columns of an event. Raises `Unreadable`."""
     try:
         event = json.loads(body)
         if event["source"] != f"kampung/{village}":
             raise Unreadable("speaks for another village")
-        identifier, kind = str(event["id"]), str(event["type"])
-        data = Jsonb(event["data"])
-        if "\\u0000" in body.decode():
-            raise Unreadable("holds a character that PostgreSQL does not store")
-        return identifier, kind, event.get("subject"), int(event["epoch"]), int(event["seq"]), event.get("time"), data
-    except (ValueError, KeyError, TypeError) as error:
+        epoch, seq, at = int(event["epoch"]), int(event["seq"]), event.get("time")
+        if epoch < newest:
+            raise Unreadable(f"epoch {epoch} is replaced")
+        made = datetime.fromisoformat(at) if at else None
+        return (
+            *(str(event["id"]), village, str(event["type"]), event.get("subject")),
+            *(epoch, seq, made, Jsonb(event["data"])),
+        )
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise Unreadable(f"no event: {type(error).__name__}") from error
 
 
@@ -223,7 +257,7 @@ def answering(work: Callable[[Any], Awaitable[object]]) -> Callable[[Any], Await
 
 async def heartbeat(message: Any) -> object:
     """An unknown installation gets the next epoch, the newest one its own; an older one is told that it is replaced."""
-    village, state = message.subject.split(".")[1], json.loads(message.data)
+    village, state = village_of(message), json.loads(message.data)
     identifier = uuid.UUID(state["installation"])
     async with await connect() as database, database.transaction(), database.cursor() as cursor:
         # One village at a time, or two boxes that arrive together could get one epoch.
@@ -244,7 +278,7 @@ async def heartbeat(message: Any) -> object:
 
 async def take_piece(message: Any) -> object:
     """Keep a piece of a scan that fits on what is there; say how much there is, durably, and whether it is whole."""
-    village, said = message.subject.split(".")[1], message.headers
+    village, said = village_of(message), message.headers
     name, start, size = said["Kampung-Blob"], int(said["Kampung-Offset"]), int(said["Kampung-Size"])
     async with await connect() as database, database.transaction(), database.cursor() as cursor:
         await cursor.execute(

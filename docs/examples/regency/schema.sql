@@ -26,7 +26,7 @@ CREATE INDEX event_subject ON event (subject) WHERE subject IS NOT NULL;
 
 -- What a replaced box still said, and what nobody can read: kept for people, never confirmed.
 CREATE TABLE refused (
-    id        bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    sha256    text        PRIMARY KEY,
     village   text        NOT NULL,
     why       text        NOT NULL,
     body      bytea       NOT NULL,

@@ -135,8 +135,8 @@ class NatsSink:
         return await self._follower.page(cursor, wait_s=0.0 if at_once else float(self._settings.wait_s))
 
     def certificates(self) -> tuple[Certificate, ...]:
-        """None is known: the client library keeps the connection's to itself."""
-        return ()
+        """The box's own and the broker's, where the connection is by TLS."""
+        return self._link.certificates()
 
     async def refresh(self) -> None:
         """Give the connection up; the next call opens a new one by whatever route holds then."""

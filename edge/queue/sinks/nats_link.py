@@ -8,14 +8,14 @@ the next call opens a new one, by whatever route holds then. So waits and jitter
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections import UserString
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from edge.config import Upstream
-from edge.queue.sink import Refusal, Retry, Unauthorised, scrub
+from edge.queue.sink import Certificate, Refusal, Retry, Unauthorised, scrub
+from edge.queue.sinks.https_tls import Tls, TlsProblem
 
 T = TypeVar("T")
 
@@ -43,7 +43,7 @@ class Link:
         self._settings = settings
         self._code = code
         self._key = key
-        self._client_key = client_key
+        self._tls = Tls(settings, client_key)
         self._opening = asyncio.Lock()
         self._session: _Session | None = None
 
@@ -85,6 +85,10 @@ class Link:
                 task.cancel()
                 await asyncio.wait({task})
 
+    def certificates(self) -> tuple[Certificate, ...]:
+        """The box's own certificate and the broker's, as far as they are known."""
+        return self._tls.certificates() if self._settings.url.startswith("tls:") else ()
+
     async def drop(self) -> None:
         """Give the connection up, and every call under way with it."""
         session, self._session = self._session, None
@@ -120,20 +124,24 @@ class Link:
 
         try:
             options = self._options()
-        except OSError as error:
-            return Retry(f"ca_file or client_cert_file cannot be used ({type(error).__name__})")
+        except TlsProblem as problem:
+            return Retry(str(problem))
         session = _Session(Client(), broken)
         try:
             async with asyncio.timeout(self._settings.connect_timeout_s):
                 await session.client.connect(error_cb=on_error, closed_cb=on_closed, **options)
         except TimeoutError:
-            refusal = _refusal(said[-1]) if said else Retry("the broker did not answer in time")
+            refusal = self._failed(said[-1]) if said else Retry("the broker did not answer in time")
         except Exception as error:  # a captive portal's page makes the client library raise whatever it likes
-            refusal = _refusal(error)
+            refusal = self._failed(said[-1] if said else error)
         else:
             return session
         await self._end(session, refusal)
         return refusal
+
+    def _failed(self, error: BaseException) -> Refusal:
+        explained = self._tls.explain(error) if self._settings.url.startswith("tls:") else None
+        return Retry(explained) if explained else _refusal(error)
 
     async def _end(self, session: _Session, refusal: Refusal) -> None:
         if not session.broken.done():
@@ -158,7 +166,7 @@ class Link:
             "max_outstanding_pings": _PINGS_MOST,
         }
         if settings.url.startswith("tls:"):
-            options["tls"] = self._tls()
+            options["tls"] = self._tls.context()
         if self._key.startswith(_CREDENTIALS):
             options["user_credentials"] = UserString(self._key + "\n")
         elif self._key.startswith("SU") and len(self._key) == 58:
@@ -166,12 +174,6 @@ class Link:
         elif self._key:
             options |= {"user": settings.user or self._code, "password": self._key}
         return options
-
-    def _tls(self) -> ssl.SSLContext:
-        context = ssl.create_default_context(cafile=self._settings.ca_file or None)
-        if self._settings.client_cert_file:
-            context.load_cert_chain(self._settings.client_cert_file, self._client_key or None)
-        return context
 
 
 def _refusal(error: BaseException) -> Refusal:

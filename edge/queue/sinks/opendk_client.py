@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 import time
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
@@ -15,7 +14,8 @@ from msgspec import Meta
 
 from edge.config import Upstream
 from edge.queue import retry
-from edge.queue.sink import Refusal, Retry, Unauthorised
+from edge.queue.sink import Certificate, Refusal, Retry, Unauthorised
+from edge.queue.sinks.https_tls import Tls, TlsProblem
 
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _ANSWER_MOST = 8 << 20
@@ -40,7 +40,7 @@ class Client:
 
     def __init__(self, settings: Upstream, *, key: str, client_key: str = "") -> None:
         self._settings = settings
-        self._client_key = client_key
+        self._tls = Tls(settings, client_key)
         self._key = key
         self._session: aiohttp.ClientSession | None = None
         self._token = ""
@@ -54,6 +54,10 @@ class Client:
     async def post(self, path: str, form: Callable[[], aiohttp.FormData]) -> Answer | Refusal:
         """POST a form; it is built anew for each try, for it can be sent once."""
         return await self._with_token("POST", path, params={}, form=form)
+
+    def certificates(self) -> tuple[Certificate, ...]:
+        """OpenDK's certificate and the box's own, as far as they are known."""
+        return self._tls.certificates()
 
     async def drop(self) -> None:
         """Close every connection; the token stays good."""
@@ -104,8 +108,8 @@ class Client:
     ) -> Answer | Retry:
         try:
             session = self._open()
-        except OSError as error:
-            return Retry(f"ca_file or client_cert_file cannot be used ({type(error).__name__})")
+        except TlsProblem as problem:
+            return Retry(str(problem))
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         url = self._settings.url + path
         try:
@@ -116,7 +120,7 @@ class Client:
         except TimeoutError:
             return Retry("OpenDK did not answer in time")
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            return Retry(f"no connection to OpenDK ({type(error).__name__})")
+            return Retry(self._tls.explain(error) or f"no connection to OpenDK ({type(error).__name__})")
 
     async def _read(self, response: aiohttp.ClientResponse) -> Answer | Retry:
         after = retry.retry_after(response.headers.get("Retry-After"), now=time.time())
@@ -135,12 +139,9 @@ class Client:
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
             settings = self._settings
-            tls = ssl.create_default_context(cafile=settings.ca_file or None)
-            if settings.client_cert_file:
-                tls.load_cert_chain(settings.client_cert_file, self._client_key or None)
             total = settings.connect_timeout_s + settings.read_timeout_s
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(ssl=tls, limit=4, socket_factory=_socket),
+                connector=aiohttp.TCPConnector(ssl=self._tls.context(), limit=4, socket_factory=_socket),
                 headers={"Accept": "application/json"},
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(
