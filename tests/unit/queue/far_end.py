@@ -99,6 +99,8 @@ class FarEnd:
         if not self.reachable():
             return AWAY
         held = self.blobs.setdefault(blob.sha256, b"")
+        if len(held) == blob.size:
+            return Delivered()
         if blob.sent != len(held):
             return Partly(len(held))
         piece = await blob.read(blob.sent, min(PIECE, blob.size - blob.sent))

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from edge.queue.attachments import AttachmentDamaged
 from edge.queue.forwarder import Way
 from edge.queue.sink import Blob, Partly
 from tests.unit.queue.box import box
 from tests.unit.queue.far_end import PIECE, FarEnd
-from tests.unit.queue.virtual import run, until
+from tests.unit.queue.virtual import ram, run, until
 
 SCAN = random.Random(7).randbytes(3_000_000)
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    with ram() as path:
+        yield path
 
 
 def now() -> float:

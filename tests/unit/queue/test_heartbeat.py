@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,7 +16,13 @@ from edge.queue.heartbeat import STATE_MOST, compact
 from edge.queue.sink import Beat, Certificate, Retry
 from tests.unit.queue.box import box
 from tests.unit.queue.far_end import FarEnd
-from tests.unit.queue.virtual import BEGIN, run, until
+from tests.unit.queue.virtual import BEGIN, ram, run, until
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    with ram() as path:
+        yield path
 
 
 def now() -> float:

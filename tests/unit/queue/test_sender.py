@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,13 @@ from edge.queue.sink import Beat, Changes, Dead, Declined, Replaced, Retry, Unau
 from edge.queue.store import outbox
 from tests.unit.queue.box import Box, box
 from tests.unit.queue.far_end import FarEnd
-from tests.unit.queue.virtual import BEGIN, run, until
+from tests.unit.queue.virtual import BEGIN, ram, run, until
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    with ram() as path:
+        yield path
 
 
 def now() -> float:
