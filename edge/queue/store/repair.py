@@ -250,7 +250,8 @@ def _finish(path: Path) -> None:
     """Go on where a power cut ended a repair."""
     _beside(path, "salvaging").unlink(missing_ok=True)
     if _beside(path, "salvaged").exists():
-        if any(path.with_name(path.name + suffix).exists() for suffix in _PARTS):
+        parts = [part for suffix in _PARTS if (part := path.with_name(path.name + suffix)).exists()]
+        if any(part.stat().st_size for part in parts):
             _set_aside(path)
         _take_over(path)
 
