@@ -1,4 +1,4 @@
-"""A store that is damaged while it is in use: nothing is done on a damaged row's account, a damaged file is replaced."""
+"""A store damaged while it is in use: nothing is done on a damaged row's account, a damaged file is replaced."""
 
 from __future__ import annotations
 
