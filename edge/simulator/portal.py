@@ -128,7 +128,10 @@ class Portal:
                 web.post("/v1/villages/{code}/heartbeat", self._post_heartbeat, name="post_heartbeat"),
             ]
         )
-        self._runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None, auto_decompress=False)
+        # A question for changes ends with its connection: a box that is killed again and again must not pile them up.
+        self._runner = web.AppRunner(
+            app, shutdown_timeout=0.1, access_log=None, auto_decompress=False, handler_cancellation=True
+        )
         await self._runner.setup()
         await web.SockSite(self._runner, sock, ssl_context=ssl_context, backlog=1_024).start()
 

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from edge.simulator.portal import Portal
 from edge.simulator.portal_chaos import LIES, Chaos
 from edge.simulator.portal_ledger import Ledger
 from tests.contract.portal_pair import CODE, KEY, Pair, event, pair, request, settings
+from tests.contract.portal_rig import until
 
 
 async def push(sink: HttpsSink, parcels: list[Parcel], within_s: float = 20) -> None:
@@ -178,6 +180,21 @@ async def test_too_many_at_once_are_told_to_come_later(tmp_path: Path) -> None:
         assert set(box.portal.effects.values()) == {1}
 
 
+async def test_a_box_killed_in_its_questions_is_heard_again(tmp_path: Path) -> None:
+    """Questions of boxes that are gone stay open, and the box that comes back is told that it asks too much."""
+    async with pair(tmp_path) as box:
+        for _ in range(8):
+            before = box.portal.calls.total()
+            asking = asyncio.create_task(box.sink.changes(""))
+            await until(partial(_more_calls, box.portal, before), "a question that is open")
+            asking.cancel()
+            await asyncio.wait({asking})
+            await box.sink.refresh()
+        deadline = time.monotonic() + 10
+        while not isinstance(answer := await box.sink.changes("", at_once=True), Changes):
+            assert time.monotonic() < deadline, answer
+
+
 @pytest.mark.parametrize(
     ("headers", "body", "status"),
     [
@@ -203,6 +220,10 @@ async def test_nonsense_is_bounded_and_named(tmp_path: Path, headers: dict[str, 
         answer = await reader.readline()
         writer.close()
         assert int(answer.split()[1]) == status
+
+
+def _more_calls(portal: Portal, before: int) -> bool:
+    return portal.calls.total() > before
 
 
 def _trusting(box: Pair) -> Any:
