@@ -235,7 +235,7 @@ _DECLARED = (
         "error",
         "Portal menolak kunci desa ini",
         "Hubungi Dishubkominfo.",
-        "the portal answered 401: forwarding is paused until the credential portal-key, or the certificate of the box, is right",
+        "the portal answered 401: forwarding is paused until portal-key, or the certificate of the box, is right",
     ),
     Condition(
         "installation-replaced",
