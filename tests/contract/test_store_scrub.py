@@ -15,7 +15,7 @@ from edge.health import Health
 from edge.queue.store import audit, files, outbox
 from edge.queue.store.damage import Damage, listed
 from edge.queue.store.database import Store
-from edge.queue.store.scrub import Scrub
+from edge.queue.store.scrub import Place, Scrub
 from edge.queue.store.seal import Seal
 
 NOW = 1_795_000_000.0
@@ -131,6 +131,24 @@ async def test_an_index_that_lacks_a_row_is_built_anew(store: Store) -> None:
     assert [damage.place for damage in found] == [f"index {index}"]
     by_event = "SELECT seq FROM outbox WHERE event = ?"
     assert (await store.read(lambda conn: conn.execute(by_event, (event,)).fetchone()))[0] == 50
+
+
+async def test_a_restart_goes_on_where_the_walk_stood(store: Store) -> None:
+    """A large store's last tables are never reached, since each restart begins anew."""
+    await fill(store)
+    seen: list[Place] = []
+    for _ in range(4):
+        scrub = Scrub(store, clock=Clock(), health=Health(lambda: NOW), share=1e-9)
+        seen.append(scrub.place)
+        task = asyncio.create_task(scrub.run())
+        async with asyncio.timeout(20):
+            while scrub.place == seen[-1]:
+                assert not task.done(), task
+                await asyncio.sleep(0.001)
+        task.cancel()
+        await asyncio.wait({task})
+    assert [place.table for place in seen] == ["", "audit", "outbox", ""]
+    assert seen[2].after == (60,)
 
 
 async def test_wrong_depths_are_counted_anew(store: Store) -> None:

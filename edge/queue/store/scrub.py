@@ -16,6 +16,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -43,14 +44,23 @@ _COUNTED_MOST = 50_000
 _COUNT = "SELECT lane, state, count(*), ifnull(sum(length(payload)), 0) FROM outbox GROUP BY lane, state"
 
 
-class Place(msgspec.Struct):
+@dataclass(frozen=True, slots=True)
+class Place:
     """Where the walk stands: rows of `table` after the key `after`; None before the first."""
 
     table: str = ""
     after: tuple[Value, ...] | None = None
 
 
-class _Step(msgspec.Struct):
+class _Saved(msgspec.Struct):
+    """A place as it is written: each part of the key as its type's name and text."""
+
+    table: str
+    after: list[tuple[str, str]] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
     """What one step found."""
 
     place: Place
@@ -68,7 +78,7 @@ class Scrub:
         self._store, self._clock, self._health = store, clock, health
         self._share, self._round_rest_s = share, round_rest_s
         self._file = store.path.with_name(f"{store.path.name}.scrub")
-        self._place = _recall(self._file)
+        self.place = _recall(self._file)
         self._saved_at = clock.monotonic()
         self._tables: dict[str, Table] = {}
         self.rounds = 0
@@ -101,7 +111,7 @@ class Scrub:
             await self._build_anew(table)
         if step.bad or step.lacking:
             await self._tell()
-        self._place = step.place
+        self.place = step.place
         if self._clock.monotonic() - self._saved_at > _SAVE_EVERY_S:
             self._save()
         return max(_LEAST_REST_S if self._share < 1 else 0.0, step.took_s / self._share)
@@ -111,7 +121,7 @@ class Scrub:
             log.error("the depths of the outbox were wrong: they are counted anew")
             await self._store.write(_count_anew, draining=True)
         self.rounds += 1
-        self._place = Place()
+        self.place = Place()
         self._save()
         await self._tell()
         return self._round_rest_s
@@ -156,9 +166,9 @@ class Scrub:
         try:
             tables = self._tables = self._tables or summed(conn)
             for name in tables:
-                if name < self._place.table:
+                if name < self.place.table:
                     continue
-                after = self._place.after if name == self._place.table else None
+                after = self.place.after if name == self.place.table else None
                 rows = read_step(conn, tables[name], after, _STEP)
                 if rows:
                     return self._judged(conn, tables[name], rows, started)
@@ -182,7 +192,7 @@ class Scrub:
         try:
             descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
             with os.fdopen(descriptor, "wb") as file:
-                file.write(msgspec.msgpack.encode(self._place))
+                file.write(msgspec.msgpack.encode(_saved(self.place)))
             new.replace(self._file)
         except (OSError, UnicodeEncodeError) as error:
             log.debug("the scrubber's place is not kept: %s", error)
@@ -190,9 +200,24 @@ class Scrub:
 
 def _recall(file: Path) -> Place:
     try:
-        return msgspec.msgpack.decode(file.read_bytes(), type=Place)
+        saved = msgspec.msgpack.decode(file.read_bytes(), type=_Saved)
     except (OSError, msgspec.DecodeError):
         return Place()
+    return Place(saved.table, None if saved.after is None else tuple(_part(kind, text) for kind, text in saved.after))
+
+
+def _part(kind: str, text: str) -> Value:
+    try:
+        return int(text) if kind == "int" else bytes.fromhex(text) if kind == "bytes" else text
+    except ValueError:
+        return None  # a damaged place: the walk goes on from the table's beginning
+
+
+def _saved(place: Place) -> _Saved:
+    if place.after is None:
+        return _Saved(place.table, None)
+    parts = [(type(part).__name__, part.hex() if isinstance(part, bytes) else str(part)) for part in place.after]
+    return _Saved(place.table, parts)
 
 
 def _lacking(
