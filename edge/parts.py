@@ -19,7 +19,6 @@ from edge.health import Health
 from edge.metrics import Metrics, Snapshot
 from edge.monitor.verdict import Verdict
 from edge.network import Network, Running
-from edge.queue.forwarder import Forwarder
 from edge.queue.store.database import Store, StoreError
 from edge.service import Service, open_store
 from edge.supervise import keep
@@ -106,15 +105,20 @@ class Generation:
 
     async def _serve(self) -> None:
         """Open the store, start the parts that need it, and return once the pages can be opened."""
-        store = self._store = await open_store(self._config, self._health)
-        service = self._service = Service(
-            *(self._config, self._secrets, store, self._network),
-            clock=self._clock,
-            health=self._health,
-            announce=self._announce,
-            metrics=self._scrape,
-        )
-        await self._recall_decisions()
+        store = await open_store(self._config, self._health)
+        try:
+            service = Service(
+                *(self._config, self._secrets, store, self._network),
+                clock=self._clock,
+                health=self._health,
+                announce=self._announce,
+                metrics=self._scrape,
+            )
+            await self._recall_decisions()
+        except BaseException:
+            await store.close()
+            raise
+        self._store, self._service = store, service
         self._offer(service.handlers())
         self._start(service.parts())
         await service.server.started.wait()
@@ -137,16 +141,13 @@ class Generation:
             raise RuntimeError("a scrape before the pages were open")
         return self._service.views.snapshot()
 
-    @property
-    def _forwarder(self) -> Forwarder | None:
-        return self._service.forwarder if self._service else None
-
     def _judged(self, verdict: Verdict) -> None:
         """An uplink's verdict changed: where one has come back, send what waits."""
-        if self._forwarder and verdict.level == "up":
-            self._forwarder.retry_now()
-        elif self._forwarder:
-            self._forwarder.changed()
+        if not self._service:
+            return
+        if verdict.level == "up":
+            self._service.recovered()
+        self._service.changed()
 
     def _announce(self, event: Event) -> None:
         """Count every event; tell the log of those that explain why traffic went where."""
@@ -158,8 +159,8 @@ class Generation:
                 why = f" ({event.cause})" if event.cause else ""
                 log.info("uplink %s is %s%s: loss %.0f%%, %s", event.uplink, event.verdict, why, event.loss * 100, rtt)
             case ClassMoved():
-                if self._forwarder and event.traffic_class == "control":
-                    self._forwarder.retry_now()
+                if self._service and event.traffic_class == "control":
+                    self._service.recovered()
                 before, after = event.from_uplink or "no uplink", event.to_uplink or "no uplink"
                 log.info("%s: %s -> %s: %s", event.traffic_class, before, after, event.because)
 

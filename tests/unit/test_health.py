@@ -116,3 +116,14 @@ def test_nothing_else_is_documented() -> None:
     assert set(re.findall(r"^\| `([a-z-]+)` \| (?:error|warning) \|", DOCS.read_text(), re.MULTILINE)) == set(
         CONDITIONS
     )
+
+
+def test_whoever_asks_hears_of_every_change_once() -> None:
+    """The regency sees a box as well until its next heartbeat."""
+    health, heard = Health(lambda: 0.0), []
+    health.on_change(lambda: heard.append(len(health.current())))
+    health.raise_("store-full")
+    health.raise_("store-full", "still")
+    health.clear("store-full")
+    health.clear("store-full")
+    assert heard == [1, 0]
