@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,26 @@ async def test_lists_are_narrowed(desk: Counter) -> None:
     }.items():
         _, page = await desk.call("GET", f"/v1/requests?{query}")
         assert [request["id"] for request in page["requests"]] == [request["id"] for request in wanted], query
+
+
+@pytest.mark.parametrize("query", ["", "state=collected", "letter=LAHIR", "letter=LAHIR&state=collected"])
+@pytest.mark.parametrize("after", ["", "01a1cf5e-6d80-7000-8000-000000000000"])
+async def test_no_list_looks_at_every_request(desk: Counter, query: str, after: str) -> None:
+    """A list would take a second on the box of a village with a hundred thousand requests."""
+    wanted = dict(pair.split("=") for pair in query.split("&") if pair)
+
+    def plan(conn: sqlite3.Connection) -> list[str]:
+        asked: list[str] = []
+        conn.set_trace_callback(asked.append)
+        desk.requests.page(conn, before=after, limit=51, **wanted)
+        conn.set_trace_callback(None)
+        (question,) = (text for text in asked if text.startswith("SELECT"))
+        return [row["detail"] for row in conn.execute(f"EXPLAIN QUERY PLAN {question}")]
+
+    steps = [step for step in await desk.store.read(plan) if " request " in f"{step} "]
+    assert len(steps) == 2
+    assert all("USING" in step for step in steps), steps
+    assert any("SEARCH" in step for step in steps) or not wanted
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ def test_nothing_wrong_is_ok() -> None:
     assert (status, msgspec.json.decode(body)) == (200, {"status": "ok", "version": "1.2.3", "conditions": []})
 
 
-@pytest.mark.parametrize("code", sorted(set(CONDITIONS) - {"store-full"}))
+@pytest.mark.parametrize("code", sorted(set(CONDITIONS) - healthz.REFUSES_WORK))
 def test_every_other_condition_is_listed_with_200(code: str) -> None:
     """A cut cable would make a watcher restart a daemon that works."""
     status, body = healthz.report((raised(code, "pde", since=0.9),), version="1")
@@ -35,9 +35,10 @@ def test_every_other_condition_is_listed_with_200(code: str) -> None:
     ]
 
 
-def test_a_full_store_answers_503_and_still_lists_the_rest() -> None:
+@pytest.mark.parametrize("code", ["store-full", "store-readonly", "store-failing"])
+def test_a_store_that_takes_nothing_answers_503_and_still_lists_the_rest(code: str) -> None:
     """A desk would go on sending to a box that cannot take requests."""
-    status, body = healthz.report((raised("uplink-down", "pde"), raised("store-full")), version="1")
+    status, body = healthz.report((raised("uplink-down", "pde"), raised(code)), version="1")
     answer = msgspec.json.decode(body)
     assert (status, answer["status"]) == (503, "refusing")
-    assert [held["code"] for held in answer["conditions"]] == ["uplink-down", "store-full"]
+    assert [held["code"] for held in answer["conditions"]] == ["uplink-down", code]

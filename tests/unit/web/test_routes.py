@@ -16,7 +16,12 @@ PATHS = [
     "/static/page.css",
     "/static/page.js",
     "/static/icon.svg",
+    "/v1/requests",
     "/v1/requests/x",
+    "/v1/requests/x/transitions",
+    "/v1/requests/x/attachments",
+    "/v1/events",
+    "/v1/openapi.json",
     "/no",
 ]
 
