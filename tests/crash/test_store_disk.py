@@ -81,6 +81,7 @@ def test_an_input_output_error_anywhere_loses_nothing(shim: Path, tmp_path: Path
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1_800)
 def test_an_input_output_error_everywhere_loses_nothing(shim: Path, tmp_path: Path) -> None:
     """As above, at each single call."""
     check_failing(points(shim, tmp_path, step=1, error=errno.EIO))
