@@ -55,6 +55,9 @@ async def test_409_for_an_event_brings_the_present_state_down(tmp_path: Path, al
         assert await box.sink.deliver([stale]) == [Delivered()]
         present = Change(f"{filed.request}.2", filed.request, "completed", 2)
         assert await box.sink.changes("7") == Changes((present,), "7")
+        digest = event(4, None, kind="uplink_hour")
+        (box.portal.poison if alone else box.portal.verdicts)[digest.event] = 409
+        assert await box.sink.deliver([digest]) == [Dead("409 for an event that is about no request")]
         unknown = event(3, request(9))
         (box.portal.poison if alone else box.portal.verdicts)[unknown.event] = 409
         assert await box.sink.deliver([unknown]) == [Dead("409 and the portal has no such request")]
@@ -196,6 +199,7 @@ async def test_a_replaced_box_is_silent_and_says_why(tmp_path: Path) -> None:
         assert all(isinstance(outcome, Replaced) for outcome in outcomes)
         again = await box.sink.beat(b'{"installation":"0f8fad5b-d9cb-469f-a165-70867728950e","epoch":1}')
         assert isinstance(again, Replaced)
+        assert isinstance(await box.sink.changes(""), Replaced), "what is its successor's is not told to it"
         assert set(box.portal.effects.values()) == {1}
 
 

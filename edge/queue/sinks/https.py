@@ -121,6 +121,8 @@ class HttpsSink:
 
     async def _refetch(self, parcel: Parcel) -> Outcome:
         """409, our event is about a version that is past: it has nothing to say; the present state comes down."""
+        if not parcel.request:
+            return Dead("409 for an event that is about no request")
         answer = await self._wire.ask("GET", self._of(parcel.request))
         if not (isinstance(answer, Answer) and answer.status == 200 and answer.content_type == JSON):
             missing = isinstance(answer, Answer) and answer.status == 404 and answer.ours
@@ -144,7 +146,9 @@ class HttpsSink:
             return await self._snapshot(*_inside(cursor))
         wait = 0 if at_once else self._settings.wait_s
         query = {"after": cursor, "wait": str(wait), "limit": str(_PAGE)}
-        answer = await self._wire.ask("GET", f"{self._village}/changes", query=query, most=_PAGE_MOST, hold_s=wait)
+        answer = await self._wire.ask(
+            "GET", f"{self._village}/changes", query=query, headers=self._told(), most=_PAGE_MOST, hold_s=wait
+        )
         if isinstance(answer, Answer) and answer.status == 204:
             return Changes((), cursor)
         if isinstance(answer, Answer) and answer.status == 410:
@@ -155,7 +159,9 @@ class HttpsSink:
     async def _snapshot(self, go_on: str, after: str) -> Changes | Refusal:
         """A page of the snapshot: what changes meanwhile comes after the cursor of its first page, `go_on`."""
         query = {"after": after, "limit": str(_SNAPSHOT_PAGE)}
-        answer = await self._wire.ask("GET", f"{self._village}/snapshot", query=query, most=_PAGE_MOST)
+        answer = await self._wire.ask(
+            "GET", f"{self._village}/snapshot", query=query, headers=self._told(), most=_PAGE_MOST
+        )
         if after and isinstance(answer, Answer) and answer.status in (400, 404, 410) and answer.ours:
             return Changes((), _cursor("", ""))
         page = _page(answer, go_on if after else None)
@@ -197,6 +203,10 @@ class HttpsSink:
     @property
     def _village(self) -> str:
         return f"/v1/villages/{self._code}"
+
+    def _told(self) -> dict[str, str]:
+        """What a question says of this installation, as far as that is known."""
+        return {"Kampung-Epoch": str(self._epoch)} if self._epoch else {}
 
     def _of(self, request: str) -> str:
         return f"/v1/requests/{request}"
