@@ -205,7 +205,7 @@ def _when(moment: float | None) -> str:
 def _line(row: Said) -> str:
     state = click.style(f"{row['state']:10}", fg=_COLOURS.get(row["state"]))
     tries = f"{row['attempts']} tries" if row["attempts"] else ""
-    more = [row["ticket"], tries, row["error"]]
+    more = [row["ticket"], tries, row["why"]]
     facts = f"{row['seq']:7}  {_when(row['created_at'])}  {row['lane']:10} {row['kind']:16} {state}"
     return f"{facts}  {'; '.join(part for part in more if part)}".rstrip()
 
@@ -222,7 +222,7 @@ def _shown(said: Said) -> list[str]:
         ("expires", said["expires_at"] and _when(said["expires_at"])),
         ("ended", said["settled_at"] and _when(said["settled_at"])),
         ("tries", f"{said['attempts']}, {said['faults']} failed by its own fault" if said["attempts"] else "none"),
-        ("error", said["error"]),
+        ("error", said["why"]),
         ("holds", said["holds"] and f"{said['holds']} later rows of the same stream wait for it"),
         ("content", said["content"] and json.dumps(said["content"], ensure_ascii=False)),
     )

@@ -169,7 +169,8 @@ class OutboxByHand:
 
     def _told(self, look: Look) -> Answer:
         left_s = look.not_before - self._clock.wall()
-        told = asdict(look) | {"lane": look.lane.name.lower()}
+        told = asdict(look) | {"lane": look.lane.name.lower(), "why": look.error}
+        del told["error"]  # an answer with this key is a refusal (edge.control)
         return told | {"next_try_s": max(0.0, left_s) if look.state in ("waiting", "confirming") else None}
 
 
