@@ -30,6 +30,7 @@ from edge.queue.sink import KINDS
 from edge.queue.store.database import Store, StoreError
 from edge.queue.store.messages import Messages
 from edge.queue.store.requests import Requests
+from edge.queue.store.scrub import Scrub
 from edge.queue.store.seal import Seal
 from edge.queue.store.upkeep import Upkeep
 from edge.queue.store.wear import Wear
@@ -114,7 +115,8 @@ class Service:
         if self._forwarder:
             parts["forwarder"] = self._forwarder.run
         upkeep = Upkeep(self._store, keep_days=self._config.store.keep_days, clock=self._clock)
-        parts |= {"upkeep": upkeep.run, "wear": self._wear.run}
+        scrub = Scrub(self._store, clock=self._clock, health=self._health)
+        parts |= {"upkeep": upkeep.run, "wear": self._wear.run, "scrub": scrub.run}
         return parts | {"attachments": self._scans.run, "web": self.server.run}
 
     def handlers(self) -> dict[str, Handler]:
