@@ -22,7 +22,7 @@ from bench.power.project import DESK_PORT, GUEST, HOST, NETWORK
 
 _AGENT_PORT = 9000
 _STATE_MBYTE = 512
-_BOOT_S = 300.0
+_BOOT_S = 600.0
 _ORDER_S = 120.0
 # no_timer_check: on a busy machine an emulated timer may be too late for the kernel, which then panics at once.
 _KERNEL = (

@@ -21,6 +21,8 @@ NAME = "state"
 STATE = Path("/var/lib/kampung-edge")
 HERE = Path("/srv/powercut")
 UNITS = Path("/run/systemd/system")
+# An emulated processor on a busy machine is a hundred times slower than a village's: systemd must not give up on it.
+PATIENT = "[Service]\nTimeoutStartSec=900\nWatchdogSec=300\n"
 PYTHON = "/opt/kampung-edge/bin/python"
 PORT = 9000
 FSCK: list[str] = []
@@ -58,9 +60,11 @@ def begin(settings: dict[str, str]) -> None:
         shutil.copy(unit, UNITS)
     call("systemd-sysusers", str(HERE / "project/systemd/kampung-edge.sysusers"))
     call("systemd-tmpfiles", "--create", str(HERE / "project/systemd/kampung-edge.tmpfiles"))
+    dropin = UNITS / "kampung-edge.service.d"
+    dropin.mkdir(exist_ok=True)
+    (dropin / "emulated.conf").write_text(PATIENT)
     if library := settings.get("preload"):
-        (UNITS / "kampung-edge.service.d").mkdir(exist_ok=True)
-        (UNITS / "kampung-edge.service.d/preload.conf").write_text(f"[Service]\nEnvironment=LD_PRELOAD={library}\n")
+        (dropin / "preload.conf").write_text(f"[Service]\nEnvironment=LD_PRELOAD={library}\n")
     call("systemctl", "daemon-reload")
     call("systemctl", "start", "--no-block", "kampung-edge.service")
 
