@@ -21,6 +21,7 @@ from edge.queue.sink import Beat, Refusal, Replaced, Retry, Sink, Unauthorised
 
 STATE_MOST = 2_048
 SOON_LEAST_S, SOON_MOST_S = 2.0, 10.0
+GAP_S = 20.0
 _CALL_MOST_S = 120.0
 _CERTIFICATE_WARN_S = 30 * 86_400.0
 _JITTER = random.SystemRandom()
@@ -99,10 +100,15 @@ class Heartbeat:
         return answer
 
     async def _pause(self, seconds: float) -> None:
-        """Until the next beat is due; sooner, spread over some seconds, when something changes."""
+        """Until the next beat is due; sooner, spread over some seconds, when something changes.
+
+        What changes all the time is told every `GAP_S` at most.
+        """
+        began = self._clock.monotonic()
         await self._contact.rest(seconds, self._changed)
         if self._changed.is_set():
-            await asyncio.sleep(SOON_LEAST_S + (SOON_MOST_S - SOON_LEAST_S) * _JITTER.random())
+            soon_s = SOON_LEAST_S + (SOON_MOST_S - SOON_LEAST_S) * _JITTER.random()
+            await asyncio.sleep(max(soon_s, GAP_S - (self._clock.monotonic() - began)))
 
     def _body(self) -> bytes:
         at = datetime.fromtimestamp(self._clock.wall(), UTC).isoformat(timespec="seconds")

@@ -63,6 +63,10 @@ def test_a_change_is_told_soon_and_many_changes_at_once(tmp_path: Path) -> None:
             assert now() - began > 1.5
             await asyncio.sleep(60)
             assert len(here.far.beats) == 2
+            for _ in range(600):
+                here.forwarder.changed()
+                await asyncio.sleep(0.5)
+            assert len(here.far.beats) <= 2 + 300 / 20 + 1
 
     run(main)
 
