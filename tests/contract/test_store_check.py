@@ -176,3 +176,37 @@ def test_a_changed_schema_is_not_believed(tmp_path: Path) -> None:
     path.write_bytes(content.replace(b"WHERE state = 'dead'", b"WHERE state = 'deaf'"))
     assert repair.check(path) is not None
     assert len(details(path)) == 40
+
+
+def test_what_is_set_aside_does_not_fill_the_card(tmp_path: Path) -> None:
+    """A card that rots every hour fills itself with copies of its damaged store."""
+    path = tmp_path / "box.db"
+    filled(path)
+    for number in range(1, 6):
+        content = path.read_bytes()
+        path.write_bytes(b"?" * 100 + content[100:])
+        assert repair.check(path) == tmp_path / f"box.db.corrupt-{number}"
+    assert sorted(file.name for file in tmp_path.glob("*.corrupt-*")) == [f"box.db.corrupt-{n}" for n in (3, 4, 5)]
+    assert len(details(path)) == 40
+
+
+def test_a_wrong_bit_in_the_log_is_put_right_in_place(tmp_path: Path) -> None:
+    """One wrong bit in the log, and all commits behind it are gone."""
+    path = tmp_path / "box.db"
+    filled(path)
+    writer = (
+        "import os, sys; from pathlib import Path; from edge.queue.store import files, audit\n"
+        "conn = files.connect(Path(sys.argv[1]))\n"
+        "for n in range(5): audit.record(conn, 'late', 's', 'd', now=0.0)\n"
+        "os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", writer, str(path)], check=False)
+    log = path.with_name("box.db-wal")
+    content = bytearray(log.read_bytes())
+    content[32 + 24 + 300] ^= 1
+    log.write_bytes(content)
+    assert repair.check(path) is None
+    with closing(files.connect(path)) as conn:
+        (late,) = conn.execute("SELECT count(*) FROM audit WHERE kind = 'late'").fetchone()
+    assert late == 5
+    assert (tmp_path / "box.db.log-1").read_bytes() == content

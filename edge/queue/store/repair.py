@@ -38,6 +38,7 @@ _WHOLE_BYTES = 24_000_000  # SQLite's own check cannot be interrupted (before 3.
 _STEPS = 20_000
 _BAD_MOST = 200
 _LOST_SHOWN = 5
+_KEPT = 3
 _PARTS = ("-wal", "-shm", "")  # in this order set aside: a main file at its place without its log would look whole
 _INDEX_BYTES, _FRAMES_AT, _SALTS_AT, _FOLDED_AT = 136, 16, 32, 96
 _MAGIC = b"SQLite format 3\0"
@@ -115,9 +116,7 @@ def _missing_frames(path: Path, salts: bytes, found: walscan.Scan) -> int:
 
 def _mend_log(path: Path, name: Path, flips: list[walscan.Flip]) -> None:
     """Put right the flipped bits; a copy of the log as it was stays."""
-    number = 1
-    while (copy := path.with_name(f"{path.name}.log-{number}")).exists():
-        number += 1
+    copy = _numbered(path, "log")
     shutil.copyfile(name, copy)
     copy.chmod(0o600)
     descriptor = os.open(name, os.O_RDWR | os.O_CLOEXEC)
@@ -262,17 +261,29 @@ def _take_over(path: Path) -> None:
 
 
 def _set_aside(path: Path) -> Path:
-    number = 1
     # A power cut between the renames leaves a log alone: its number is taken too, or the next log would replace it.
-    while any(path.with_name(f"{path.name}.corrupt-{number}{suffix}").exists() for suffix in _PARTS):
-        number += 1
-    aside = path.with_name(f"{path.name}.corrupt-{number}")
+    aside = _numbered(path, "corrupt")
     for suffix in _PARTS:
         part = path.with_name(path.name + suffix)
         if part.exists():
             part.rename(aside.with_name(aside.name + suffix))
     files.sync_directory(path.parent)
     return aside
+
+
+def _numbered(path: Path, what: str) -> Path:
+    """The next name of this kind beside the store; of earlier ones the last few stay, or a bad card fills itself."""
+    start = f"{path.name}.{what}-"
+    there: dict[int, list[Path]] = {}
+    for file in path.parent.glob(f"{start}*"):
+        number = file.name.removeprefix(start).split("-")[0]
+        if number.isdecimal():
+            there.setdefault(int(number), []).append(file)
+    for old in sorted(there)[: -(_KEPT - 1)]:
+        for file in there[old]:
+            log.warning("%s is removed: %d later ones are kept", file, _KEPT)
+            file.unlink()
+    return path.with_name(f"{start}{max(there, default=0) + 1}")
 
 
 def _beside(path: Path, what: str) -> Path:

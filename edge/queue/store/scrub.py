@@ -90,19 +90,22 @@ class Scrub:
             rest = 0.0
             while True:
                 await asyncio.sleep(rest)
-                rest = await self._advance()
+                rest = await self._try_to_advance()
         finally:
             self._save()
 
-    async def _advance(self) -> float:
+    async def _try_to_advance(self) -> float:
         """One step; how long to rest after it."""
         try:
-            step = await self._store.read(self._look)
+            return await self._advance()
         except StoreCorrupt:
             return await self._show_writer()
         except StoreError as error:
             log.debug("the scrubber waits: %s", error)
             return _TROUBLE_REST_S
+
+    async def _advance(self) -> float:
+        step = await self._store.read(self._look)
         if step is None:
             return await self._end_round()
         if step.bad:
