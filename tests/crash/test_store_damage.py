@@ -68,7 +68,7 @@ async def survives(village: Village, path: Path, what: str) -> None:
     found = examine(path)
     assert not found.problems, what
     assert not found.bad_rows, what
-    assert took < 20, what
+    assert took < 60, f"{what}: {took:.1f} s"
 
 
 @pytest.mark.parametrize("number", range(IN_CI))
