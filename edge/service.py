@@ -27,7 +27,7 @@ from edge.queue.forwarder import Forwarder, Way
 from edge.queue.outbox_by_hand import OutboxByHand
 from edge.queue.records import Records
 from edge.queue.sink import KINDS
-from edge.queue.store.database import Store, StoreError
+from edge.queue.store.database import Store, StoreError, StoreReadOnly
 from edge.queue.store.messages import Messages
 from edge.queue.store.requests import Requests
 from edge.queue.store.scrub import Scrub
@@ -234,8 +234,10 @@ async def open_store(config: Config, health: Health) -> Store:
         try:
             store = await Store.open(path, max_mbyte=settings.max_mbyte, group_commit_ms=settings.group_commit_ms)
         except StoreError as error:
-            health.raise_("store-unavailable", str(error))
+            code = "store-readonly" if isinstance(error, StoreReadOnly) else "store-unavailable"
+            health.raise_(code, str(error))
             await asyncio.sleep(STORE_RETRY_S)
         else:
             health.clear("store-unavailable")
+            health.clear("store-readonly")
             return store

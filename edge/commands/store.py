@@ -185,7 +185,7 @@ def check(path: Path, as_json: bool) -> None:
     with refusals():
         found = examine(file, progress=_progress())
     if as_json:
-        print_json({"store": str(file), "well": found.well, **asdict(found)})
+        print_json({"store": str(file), "well": found.well, **asdict(found), **_written(file)})
     else:
         _show_findings(found, file)
     if not found.well:
@@ -274,6 +274,20 @@ def _progress() -> Callable[[str, int], None]:
             click.echo(f"\r{what}: {done:,}\033[K", err=True, nl=False)
 
     return say
+
+
+def _written(file: Path) -> dict[str, int | None]:
+    """The bytes that the daemon wrote to the flash, as it noted them; None where the store does not tell."""
+    import sqlite3
+
+    from edge.queue.store import backup, wear
+
+    try:
+        with backup.opened(file, mode="ro") as conn:
+            noted = wear.recall(conn)
+    except (sqlite3.DatabaseError, ValueError, KeyError):
+        return {"written_bytes": None, "written_day_bytes": None}
+    return {"written_bytes": noted.total, "written_day_bytes": noted.day}
 
 
 def _show_findings(found: Findings, file: Path) -> None:

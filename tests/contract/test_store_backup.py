@@ -274,6 +274,7 @@ def test_a_check_finds_what_sqlite_does_not_see(box: Box) -> None:
     """A flipped byte is read as a villager's wish until somebody complains."""
     well = box.good("check")
     assert (well["well"], well["bad_rows"], well["rows"] > 8) == (True, [], True)
+    assert (well["written_bytes"], well["written_day_bytes"]) == (0, 0)
     raw = bytearray(box.store.read_bytes())
     for place in re.finditer(b"SKTM", bytes(raw)):
         raw[place.start()] ^= 0x01
