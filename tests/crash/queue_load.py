@@ -1,7 +1,8 @@
 """A village that never rests, and a box that is killed under it: desks and citizens, a lying portal, a plan of kills.
 
-What was promised is kept here: `Load.accepted` are the requests that a desk got 202 for, `Load.wrote` the citizens
-whose SMS the modem's network took. After every kill the box starts again on the same files.
+What was promised is kept here: `Load.accepted` are the requests that a desk got 202 for, `Load.cancelled` the answers
+to its orders to cancel some of them, `Load.wrote` the citizens whose SMS the modem's network took. After every kill the
+box starts again on the same files.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from edge.step import POINTS
 from tests.office import DESK_KEY, Office, until
 
 _PAUSE_S = 0.25
+_CANCELLED_EACH = 3
 # A box that dies every second answers seldom, and a busy machine starts it slowly.
 _PATIENCE_S = 600.0
 _START_S = 120.0
@@ -75,6 +77,7 @@ class Load:
     office: Office
     desks: int
     accepted: dict[str, str] = field(default_factory=dict)
+    cancelled: dict[str, int] = field(default_factory=dict)
     wrote: list[str] = field(default_factory=list)
     answers: dict[int, int] = field(default_factory=dict)
     _stopped: bool = False
@@ -104,6 +107,9 @@ class Load:
             key = f"visit-{number}-{visit}"
             await until(functools.partial(self._file, session, body, key), within_s=_PATIENCE_S, what=f"202 for {key}")
             await asyncio.sleep(_PAUSE_S)
+            if visit % _CANCELLED_EACH == 0:
+                cancel = functools.partial(self._cancel, session, self.accepted[key])
+                await until(cancel, within_s=_PATIENCE_S, what=f"an answer to the order to cancel {key}")
 
     async def _file(self, session: aiohttp.ClientSession, body: dict[str, str], key: str) -> bool:
         """Whether a desk's request is accepted now; the same key is used until it is, as the desk's program does."""
@@ -120,6 +126,21 @@ class Load:
             return False
         before = self.accepted.setdefault(key, told["id"])
         assert before == told["id"], f"{key} made two requests"
+        return True
+
+    async def _cancel(self, session: aiohttp.ClientSession, identifier: str) -> bool:
+        """Whether an order to cancel is answered: done (200), passed on (202), or too late (409)."""
+        try:
+            async with session.post(f"/v1/requests/{identifier}/cancel") as answer:
+                status = answer.status
+        except (aiohttp.ClientError, TimeoutError):
+            await asyncio.sleep(0.05)
+            return False
+        if status in (429, 503):
+            await asyncio.sleep(0.25)
+            return False
+        assert status in (200, 202, 409), f"cancel {identifier}: {status}"
+        self.cancelled[identifier] = status
         return True
 
     async def _citizens(self) -> None:

@@ -73,6 +73,7 @@ async def siege(directory: Path, *, kills: int, desks: int, hang_s: float, seed:
             "kills": dict(deaths),
             "accepted_202": len(load.accepted),
             "by_sms": len(load.wrote),
+            "orders_to_cancel": dict(Counter(load.cancelled.values())),
             "answers": load.answers,
             "lies": sum(lies.values()),
             "lies_by_kind": lies,
@@ -89,13 +90,20 @@ async def check(office: Office, load: Load) -> None:
     ]
     assert not aside, f"a kill was taken for damage: {aside}"
     arrived = (await office.tell("portal", "requests"))["requests"].keys()
-    lost = [key for key, identifier in load.accepted.items() if identifier not in arrived]
-    assert not lost, f"{len(lost)} of {len(load.accepted)} that were answered 202 never arrived: {lost[:5]}"
+    effects = (await office.tell("portal", "effects"))["effects"]
+    ordered = [identifier for identifier, status in load.cancelled.items() if status == 202]
+    unheard = [identifier for identifier in ordered if f"kampung.request.cancel_requested {identifier}" not in effects]
+    assert not unheard, f"{len(unheard)} of {len(ordered)} orders to cancel never arrived: {unheard[:5]}"
     with looking(office) as box:
+        withdrawn = {row[0] for row in box.execute("SELECT request FROM outbox WHERE state = 'withdrawn'")}
+        assert withdrawn <= load.cancelled.keys(), "something was withdrawn that nobody cancelled"
+        lost = set(load.accepted.values()) - withdrawn - arrived
+        assert not lost, f"{len(lost)} of {len(load.accepted)} that were answered 202 never arrived: {sorted(lost)[:5]}"
         made = Counter(row[0] for row in box.execute("SELECT phone_digest FROM request WHERE source = 'sms'"))
         assert made == Counter(SEAL.phone(phone) for phone in load.wrote), "an SMS made no request, or two"
-        assert {row[0] for row in box.execute("SELECT id FROM request")} == arrived
-        assert box.execute("SELECT kind, error FROM outbox WHERE state <> 'delivered'").fetchall() == []
+        assert {row[0] for row in box.execute("SELECT id FROM request")} == arrived | withdrawn
+        given_up = "SELECT kind, state, error FROM outbox WHERE state NOT IN ('delivered', 'withdrawn')"
+        assert box.execute(given_up).fetchall() == []
         applied = "SELECT request, version FROM change WHERE outcome = 'applied' ORDER BY rowid"
         versions: dict[str, int] = {}
         for request, version in box.execute(applied):
