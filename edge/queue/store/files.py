@@ -33,6 +33,7 @@ def connect(path: Path) -> sqlite3.Connection:
         "journal_mode = WAL",
         "synchronous = FULL",
         "foreign_keys = ON",
+        "secure_delete = ON",
         f"journal_size_limit = {_JOURNAL_BYTES}",
         "cache_size = -1024",
     )
