@@ -158,3 +158,9 @@ def test_dnsmasq_runs_with_what_the_daemon_writes() -> None:
     (line,) = lines(UNITS[2], "ExecStart")
     run_dir = load(ROOT / "config" / "kampung-edge.toml").run_dir
     assert f"--conf-file={run_dir}/{CONFIGURATION}" in line.split()
+
+
+def test_a_backup_of_a_stopped_store_gives_its_log_to_the_owner() -> None:
+    """A backup made while the daemon is stopped leaves a log of root's, and the daemon never opens its store again."""
+    (held,) = lines("kampung-edge-backup.service", "CapabilityBoundingSet")
+    assert set(held.split()) == {"CAP_DAC_OVERRIDE", "CAP_CHOWN"}
