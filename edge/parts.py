@@ -16,6 +16,7 @@ from edge.control import Control, Handler
 from edge.credentials import Credentials
 from edge.events import ClassMoved, Event, UplinkJudged
 from edge.health import Health
+from edge.lean import give_back
 from edge.metrics import Metrics, Snapshot
 from edge.monitor.verdict import Verdict
 from edge.network import Network, Running
@@ -27,6 +28,7 @@ log = logging.getLogger("edge")
 
 CLOCK_CHECK_S = 30.0
 DECISIONS_SHOWN = 100
+TIDY_EVERY_S = 600.0
 
 
 class Generation:
@@ -68,6 +70,7 @@ class Generation:
         await self._group.__aenter__()
         self._offer(self._network.handlers())
         rest: Running = {"control": self._control.run, "clock": self._watch_clock, "service": self._serve}
+        rest["memory"] = self._give_memory_back
         self._start(self._network.parts() | rest)
         return self
 
@@ -163,6 +166,13 @@ class Generation:
                     self._service.recovered()
                 before, after = event.from_uplink or "no uplink", event.to_uplink or "no uplink"
                 log.info("%s: %s -> %s: %s", event.traffic_class, before, after, event.because)
+
+    async def _give_memory_back(self) -> None:
+        """Once all has started, and now and then: a peak must not stay with the box for weeks."""
+        await self._serving.wait()
+        while True:
+            give_back()
+            await asyncio.sleep(TIDY_EVERY_S)
 
     async def _watch_clock(self) -> None:
         """Say while wall time cannot be trusted."""

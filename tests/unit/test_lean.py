@@ -41,3 +41,17 @@ def test_the_daemon_loads_none_of_what_it_never_uses() -> None:
     show = f"import sys, edge.daemon, edge.parts; print([name for name in {unwanted!r} if name in sys.modules])"
     said = subprocess.run([sys.executable, "-c", show], capture_output=True, text=True, check=True)
     assert said.stdout.strip() == "[]"
+
+
+def test_what_is_freed_goes_back_to_the_kernel() -> None:
+    """What a start or a peak took would stay with the box for weeks."""
+    show = (
+        "from edge.lean import give_back\n"
+        "def held(): return int(next(l for l in open('/proc/self/status') if l.startswith('VmRSS')).split()[1])\n"
+        "before = held()\n"
+        "many = [bytes(100_000) for _ in range(200)]; keep = bytes(2_000); del many\n"
+        "assert give_back()\n"
+        "print(held() - before)\n"
+    )
+    said = subprocess.run([sys.executable, "-c", show], capture_output=True, text=True, check=True)
+    assert int(said.stdout) < 5_000
