@@ -39,7 +39,7 @@ from edge.queue.sinks.https_wire import JSON, Answer, Wire
 
 log = logging.getLogger("edge.queue.https")
 
-_AT_ONCE = 8
+_AT_ONCE = 2  # 217 boxes that come back together open so many connections each
 _PAGE = 50
 _SNAPSHOT_PAGE = 200
 _PAGE_MOST = 1 << 20
