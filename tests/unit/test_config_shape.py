@@ -59,7 +59,11 @@ MISTAKES: Mistakes = {
         ("sms.quiet_from", '"9 pm" is not a time of day from 00:00 to 23:59', EXPLAINED),
     ],
     "pattern-url": [
-        ("upstream.url", '"http://portal.example" is not an https:// or tls:// address without a closing slash', EXPLAINED),
+        (
+            "upstream.url",
+            '"http://portal.example" is not an https:// or tls:// address without a closing slash',
+            EXPLAINED,
+        ),
     ],
     "range-high": [
         ("policy.headroom_percent", "101.5 is not a number from 50 to 100", EXPLAINED),
