@@ -103,7 +103,7 @@ def backup(
             now=now,
             progress=_progress(),
         )
-        removed = backups.thin(destination, village, keep) if into and keep else []
+        removed = backups.thin(destination, village, keep, made=target) if into and keep else []
     if as_json:
         print_json({**asdict(made), "file": str(made.file), "removed": [str(file) for file in removed]})
         return
@@ -138,6 +138,7 @@ def restore(file: Path, path: Path, keys: Path, private_key: Path | None, replac
         facts = restoring.read(file)
         if private_key is not None:
             key = restoring.key_of(facts, sealing.private_key(private_key))
+            restoring.must_fit(facts, village=config.village.code, key=key)
             _keep_key(keys, key)
         done = restoring.restore(
             file,
@@ -244,9 +245,18 @@ def _give_to_owner(config: Config) -> None:
     owner = folder.stat()
     if os.geteuid() != 0 or owner.st_uid == 0:
         return
-    for file in (_store_file(config), folder / _SCANS, *(folder / _SCANS).glob("*")):
-        if file.exists():
-            os.chown(file, owner.st_uid, owner.st_gid, follow_symlinks=False)
+    os.chown(_store_file(config), owner.st_uid, owner.st_gid, follow_symlinks=False)
+    try:
+        scans = os.open(folder / _SCANS, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        os.fchown(scans, owner.st_uid, owner.st_gid)
+        with os.scandir(scans) as entries:
+            for entry in entries:
+                os.chown(entry.name, owner.st_uid, owner.st_gid, dir_fd=scans, follow_symlinks=False)
+    finally:
+        os.close(scans)
 
 
 @contextlib.contextmanager

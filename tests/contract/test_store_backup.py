@@ -145,11 +145,12 @@ def test_a_successor_has_all_and_speaks_after_its_predecessor(box: Box, tmp_path
 def test_backups_while_the_store_is_written(box: Box, tmp_path: Path) -> None:
     """A backup could only be made of a box that stands still, or would hold half a transaction."""
 
-    async def write_on(stop: asyncio.Event) -> int:
+    async def write_on(stop: asyncio.Event, under_way: asyncio.Event) -> int:
         store, written = await Store.open(box.store, max_mbyte=64, group_commit_ms=2), 0
         while not stop.is_set():
             await store.write(partial(pair, number=written))
             written += 1
+            under_way.set()
         await store.close()
         return written
 
@@ -158,8 +159,9 @@ def test_backups_while_the_store_is_written(box: Box, tmp_path: Path) -> None:
             conn.execute("INSERT INTO audit (kind, subject, detail, at) VALUES ('t', ?, ?, 0)", (half, str(number)))
 
     async def both() -> int:
-        stop = asyncio.Event()
-        writing = asyncio.create_task(write_on(stop))
+        stop, under_way = asyncio.Event(), asyncio.Event()
+        writing = asyncio.create_task(write_on(stop, under_way))
+        await under_way.wait()
         for number in range(3):
             await asyncio.to_thread(box.good, "backup", tmp_path / f"{number}.kampung-edge")
         stop.set()
@@ -294,3 +296,91 @@ def test_compacting_gives_room_back(box: Box) -> None:
     done = box.good("compact")
     assert done["after_bytes"] < done["before_bytes"] / 4
     assert dump(box.store)
+
+
+def test_root_follows_no_link_of_the_daemons_user(box: Box, tmp_path: Path, regency: Path) -> None:
+    """Who has broken into the daemon waits for a restore by root, and owns whatever folder a link points to."""
+    (box.state / "attachments" / "secret").symlink_to(tmp_path / "regency.pem")
+    (box.state / "attachments" / "note~").write_text("an editor's copy")
+    file = tmp_path / "usb.kampung-edge"
+    assert box.good("backup", file)["scans"] == 1
+    target = tmp_path / "etc"
+    target.mkdir()
+    successor = Box(tmp_path / "successor", regency)
+    (successor.state / "attachments").symlink_to(target)
+    assert successor.call("restore", file).returncode == 1
+    assert not any(target.iterdir())
+    assert not successor.store.exists()
+
+    (successor.state / "attachments").unlink()
+    (successor.state / "attachments").mkdir()
+    (successor.state / "attachments" / "01a200cb").symlink_to(target / "shadow")
+    assert successor.good("restore", file)["scans"] == 1
+    assert not any(target.iterdir())
+    assert not (successor.state / "attachments" / "01a200cb").is_symlink()
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ("CREATE TRIGGER t AFTER UPDATE ON outbox BEGIN DELETE FROM request; END", "holds a trigger that no store has"),
+        ("DROP TABLE backup; CREATE VIEW backup AS SELECT 'form' AS name, '1' AS value", "holds a view that no store"),
+        ("UPDATE backup SET value = '1e300' WHERE name = 'made_at'", "its facts are none"),
+        ("UPDATE backup SET value = 'nan' WHERE name = 'made_at'", "its facts are none"),
+        ("UPDATE backup SET value = char(27) || '[2J' WHERE name = 'village'", "its facts are none"),
+    ],
+)
+def test_a_backup_that_somebody_changed_is_refused(
+    box: Box, tmp_path: Path, regency: Path, change: str, sentence: str
+) -> None:
+    """Whoever held the stick for an hour lives on in the village's store, as a trigger that nobody sees."""
+    file = tmp_path / "usb.kampung-edge"
+    box.good("backup", file)
+    with sqlite3.connect(file) as conn:
+        conn.executescript(change)
+    successor = Box(tmp_path / "successor", regency)
+    done = successor.call("restore", file)
+    assert done.returncode == 1
+    assert sentence in done.stderr
+    assert done.stderr.startswith("error: ")
+    assert not any(successor.state.iterdir())
+
+
+@pytest.mark.parametrize("left", ["-wal", ".salvaged"])
+def test_what_is_left_of_another_store_does_not_mix_with_the_new_one(box: Box, tmp_path: Path, left: str) -> None:
+    """SQLite folds the log of a lost store into the restored one, or the next start puts an old repair in its place."""
+    file = tmp_path / "usb.kampung-edge"
+    box.good("backup", file)
+    whole = dump(box.store)
+    conn = files.connect(box.store)
+    conn.executemany("INSERT INTO audit (kind, subject, detail, at) VALUES ('t', 's', ?, 0)", [("x" * 500,)] * 200)
+    rest = box.store.with_name(f"{box.store.name}-wal").read_bytes() if left == "-wal" else b""
+    conn.close()
+    rest = rest or box.store.read_bytes()
+    box.store.unlink()
+    box.store.with_name(box.store.name + left).write_bytes(rest)
+    assert "say --replace" in box.call("restore", file).stderr
+    restored = box.good("restore", file, "--replace")
+    assert files.check(box.store) is None
+    assert dump(box.store) == whole
+    assert Path(restored["set_aside"] + left).read_bytes() == rest
+
+
+def test_the_wrong_stick_leaves_no_key(box: Box, tmp_path: Path, regency: Path) -> None:
+    """The key of another village stays behind, and the right backup is refused for it."""
+    file = tmp_path / "usb.kampung-edge"
+    box.good("backup", file)
+    stranger = Box(tmp_path / "stranger", regency, key=None)
+    stranger.config.write_text(stranger.config.read_text().replace("3510052001", "3510052002"))
+    refused = stranger.call("restore", file, "--private-key", tmp_path / "regency.pem")
+    assert "is of village 3510052001, and the configuration says 3510052002" in refused.stderr
+    assert not any(stranger.keys.iterdir())
+
+
+def test_a_wrong_clock_throws_no_new_backup_away(box: Box, tmp_path: Path) -> None:
+    """A box whose clock once ran ahead, or stands in 1970, says that it made a backup and keeps none."""
+    folder = tmp_path / "stick"
+    folder.mkdir()
+    (folder / "3510052001-20990101T000000Z.kampung-edge").write_text("of a clock that ran ahead")
+    made = box.good("backup", folder, "--keep", 1)
+    assert [file.name for file in folder.iterdir()] == [Path(made["file"]).name]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import stat
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ _SUFFIX = ".kampung-edge"
 _PIECE = 1 << 20
 _PAGES = 2_000
 _BUSY_MS = 30_000
+_NAME_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.-_")
 
 
 class BackupRefused(Exception):
@@ -82,9 +84,13 @@ def name(village: str, now: float) -> str:
     return f"{village}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(now))}{_SUFFIX}"
 
 
-def thin(folder: Path, village: str, keep: int) -> list[Path]:
-    """Remove all but the newest `keep` backups of a village from a folder; what was removed."""
-    old = sorted(folder.glob(f"{village}-*{_SUFFIX}"))[: -keep or None]
+def thin(folder: Path, village: str, keep: int, *, made: Path) -> list[Path]:
+    """Remove all but `made` and the newest others, `keep` in all, of a village from a folder; what was removed.
+
+    What was just made stays whatever its name says: a clock that is wrong must not throw it away.
+    """
+    others = sorted(file for file in folder.glob(f"{village}-*{_SUFFIX}") if file != made)
+    old = others[: len(others) - (keep - 1)] if len(others) >= keep else []
     for file in old:
         file.unlink()
     return old
@@ -120,19 +126,32 @@ def _add_scans(conn: sqlite3.Connection, folder: Path, progress: Progress) -> in
     conn.execute("CREATE TABLE backup_scan (name TEXT PRIMARY KEY, content BLOB NOT NULL) STRICT")
     carried = 0
     for file in sorted(folder.iterdir()) if folder.is_dir() else ():
-        with contextlib.suppress(FileNotFoundError), file.open("rb") as scan:
-            size = os.fstat(scan.fileno()).st_size
-            conn.execute("BEGIN")
-            row = conn.execute("INSERT INTO backup_scan VALUES (?, zeroblob(?))", (file.name, size)).lastrowid or 0
-            with conn.blobopen("backup_scan", "content", row) as blob:
-                left = size
-                while left and (piece := scan.read(min(_PIECE, left))):
-                    blob.write(piece)
-                    left -= len(piece)
-            conn.execute("COMMIT")
-            carried += 1
-            progress("scans", carried)
+        with contextlib.suppress(FileNotFoundError):
+            # The folder is not root's: neither a link out of it nor what never ends is carried.
+            if is_scan(file.name) and stat.S_ISREG(file.lstat().st_mode):
+                _add_scan(conn, file)
+                carried += 1
+                progress("scans", carried)
     return carried
+
+
+def is_scan(name: str) -> bool:
+    """Whether a file of the box's own may be called so."""
+    return set(name) <= _NAME_LETTERS and not name.startswith(".")
+
+
+def _add_scan(conn: sqlite3.Connection, file: Path) -> None:
+    descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as scan:
+        size = os.fstat(descriptor).st_size
+        conn.execute("BEGIN")
+        row = conn.execute("INSERT INTO backup_scan VALUES (?, zeroblob(?))", (file.name, size)).lastrowid or 0
+        with conn.blobopen("backup_scan", "content", row) as blob:
+            left = size
+            while left and (piece := scan.read(min(_PIECE, left))):
+                blob.write(piece)
+                left -= len(piece)
+        conn.execute("COMMIT")
 
 
 def _add_facts(

@@ -1,25 +1,36 @@
 """A dead box's successor: a store made from a backup, a newer installation than the one that made it.
 
-Everything is built beside the place where the store will stand and renamed last, so that a cut leaves either nothing
-or all. What had not been sent when the backup was made is sent by the successor: the upstream knows the identifiers,
-so what the old box sent after its backup has no second effect. An SMS that the old box sent after it may come twice.
+Everything is built beside the place where the store will stand and renamed last, so that a cut leaves either nothing or
+all. A backup may have been in anybody's hands, and root restores it into a folder that is not root's: nothing runs that
+is not of our own migrations, and no link is followed. What had not been sent when the backup was made is sent by the
+successor: the upstream knows the identifiers, so what the old box sent after its backup has no second effect. An SMS
+that the old box sent after it may come twice.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import shutil
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from edge.queue.store import backup, files, installation, migrate, outbox, sealing
+from edge.queue.store import backup, files, installation, migrate, outbox, rowsum, sealing
 from edge.queue.store.backup import BackupRefused
 
 _UNSENT_MOST = 10_000
-_NAME_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.-_")
+_PIECE = 1 << 20
+_FACTS_MOST = 16
+_EPOCH_MOST = 1 << 53
+_YEAR_3000 = 32_503_680_000
+_WORD = re.compile(r"[0-9A-Za-z.-]{1,64}")
+_PARTS = ("", "-wal", "-shm", ".salvaged", ".salvaging")  # of a store that stands there
+_OWN_TABLES = ("migration", "backup", "backup_scan", "sqlite_sequence", "sqlite_stat1", "sqlite_stat4")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +74,47 @@ def read(file: Path) -> Facts:
     """What a backup says of itself. Raises `BackupRefused` for a file that is none."""
     with backup.opened(file, mode="ro") as conn:
         try:
-            facts = dict(conn.execute("SELECT name, value FROM backup").fetchall())
+            _refuse_strangers(conn, file)
+            facts = dict(conn.execute("SELECT name, value FROM backup LIMIT ?", (_FACTS_MOST,)).fetchall())
             if facts["form"] != "1":
                 raise BackupRefused(f"{file} was made by a newer kampung-edge: install that version")
-            return Facts(
+            return _sensible(
                 *(str(facts["village"]), float(facts["made_at"]), str(facts["installation"]), int(facts["epoch"])),
                 *(bytes(facts["key_mark"]), facts.get("key")),
             )
         except (sqlite3.DatabaseError, KeyError, TypeError, ValueError) as error:
             raise BackupRefused(f"{file} is no backup of kampung-edge, or is damaged ({error})") from error
+
+
+def _sensible(*values: Any) -> Facts:
+    """Facts that can be shown and reckoned with; ValueError for others."""
+    facts = Facts(*values)
+    words = _WORD.fullmatch(facts.village) and _WORD.fullmatch(facts.installation)
+    if not words or not 0 <= facts.made_at < _YEAR_3000 or not 0 <= facts.epoch < _EPOCH_MOST:
+        raise ValueError("its facts are none")
+    return facts
+
+
+def _refuse_strangers(conn: sqlite3.Connection, file: Path) -> None:
+    """Raises `BackupRefused` where the schema holds what no migration made: a trigger or a view would run as ours."""
+    known = {migration.stem: migration for migration in files.known_migrations()}
+    there = conn.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema").fetchall()
+    if ("table", "migration") not in {(row[0], row[1]) for row in there}:
+        raise ValueError("it holds no store")
+    had = files.applied(conn)
+    if had - known.keys():
+        raise BackupRefused(f"{file} was made by a newer kampung-edge: install that version")
+    with contextlib.closing(sqlite3.connect(":memory:")) as model:
+        rowsum.register(model)
+        for name in sorted(had):
+            model.executescript(known[name].read_text(encoding="utf-8"))
+        ours = set(model.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema"))
+    for row in there:
+        plain = (row[0] == "table" and row[1] in _OWN_TABLES) or (row[0] == "index" and row[3] is None)
+        if tuple(row) not in ours and not plain:
+            raise BackupRefused(
+                f"{file} holds a {row[0]} that no store has: somebody has changed it, use another backup"
+            )
 
 
 def key_of(facts: Facts, private: X25519PrivateKey) -> bytes:
@@ -94,22 +137,27 @@ def restore(
 ) -> Restored:
     """Make the store at `store` from the backup `file`; `key` is its store-key. Raises `BackupRefused` and OSError."""
     facts = read(file)
-    if facts.village != village:
-        raise BackupRefused(f"{file} is of village {facts.village}, and the configuration says {village}")
-    if facts.key_mark != backup.key_mark(key):
-        raise BackupRefused("the store-key is not the one of this backup: its personal data could never be read")
-    if store.exists() and not replace:
+    must_fit(facts, village=village, key=key)
+    if _standing(store) and not replace:
         raise BackupRefused(f"there is a store at {store} already: say --replace to set it aside")
     draft = store.with_name(f"{store.name}.restoring")
     _take_away(draft)
     try:
         restored = _build(file, draft, scans, now=now, progress=progress)
-        aside = _set_aside(store) if store.exists() else None
+        aside = _set_aside(store) if _standing(store) else None
         draft.replace(store)
         files.sync_directory(store.parent)
     finally:
         _take_away(draft)
     return Restored(facts, *restored[:3], aside, restored[3])
+
+
+def must_fit(facts: Facts, *, village: str, key: bytes) -> None:
+    """Raises `BackupRefused` unless the backup is of this village and its store-key is `key`."""
+    if facts.village != village:
+        raise BackupRefused(f"the backup is of village {facts.village}, and the configuration says {village}")
+    if facts.key_mark != backup.key_mark(key):
+        raise BackupRefused("the store-key is not the one of this backup: its personal data could never be read")
 
 
 def unsent(conn: sqlite3.Connection) -> list[Unsent]:
@@ -132,17 +180,19 @@ def unsent(conn: sqlite3.Connection) -> list[Unsent]:
 def _build(
     file: Path, draft: Path, scans: Path, *, now: float, progress: backup.Progress
 ) -> tuple[int, int, int, list[Unsent]]:
-    os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-    shutil.copyfile(file, draft)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as target, file.open("rb") as source:
+        shutil.copyfileobj(source, target, _PIECE)
     progress("copied", draft.stat().st_size)
     try:
         with backup.opened(draft) as conn:
-            carried = _unpack_scans(conn, scans, progress)
-            conn.execute("DROP TABLE backup_scan")
-            conn.execute("DROP TABLE backup")
+            _refuse_strangers(conn, file)
         migrate.migrate(draft)
         with backup.opened(draft) as conn:
             rows = backup.proven(conn, draft, progress)
+            carried = _unpack_scans(conn, scans, progress)
+            conn.execute("DROP TABLE backup_scan")
+            conn.execute("DROP TABLE backup")
             conn.execute("BEGIN IMMEDIATE")
             outbox.free_leases(conn)
             epoch = installation.renew(conn).epoch
@@ -158,32 +208,60 @@ def _build(
 
 
 def _unpack_scans(conn: sqlite3.Connection, folder: Path, progress: backup.Progress) -> int:
-    names = [str(row[0]) for row in conn.execute("SELECT name FROM backup_scan ORDER BY name")]
-    if not names:
+    scans = [(str(row[0]), int(row[1])) for row in conn.execute("SELECT name, rowid FROM backup_scan ORDER BY name")]
+    if not scans:
         return 0
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for number, name in enumerate(names, 1):
-        if not set(name) <= _NAME_LETTERS or name.startswith("."):
-            raise BackupRefused(f"the backup names a scan {name!r}, which none is called: it is not the box's own")
-        (content,) = conn.execute("SELECT content FROM backup_scan WHERE name = ?", (name,)).fetchone()
-        target = folder / name
-        target.touch(mode=0o600)
-        target.write_bytes(content)
-        backup.make_durable(target)
-        progress("scans", number)
-    files.sync_directory(folder)
-    return len(names)
+    into = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        for number, (name, row) in enumerate(scans, 1):
+            if not backup.is_scan(name):
+                raise BackupRefused(f"the backup names a scan {name!r}, which none is called: it is not the box's own")
+            _unpack(conn, row, name, into)
+            progress("scans", number)
+        os.fsync(into)
+    finally:
+        os.close(into)
+    return len(scans)
+
+
+def _unpack(conn: sqlite3.Connection, row: int, name: str, into: int) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(name, dir_fd=into)
+    descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=into)
+    with (
+        os.fdopen(descriptor, "wb") as target,
+        conn.blobopen("backup_scan", "content", row, readonly=True) as content,
+    ):
+        while piece := content.read(_PIECE):
+            target.write(piece)
+        target.flush()
+        os.fsync(descriptor)
+
+
+def _standing(store: Path) -> list[Path]:
+    """What is left of a store at `store`: also a log alone, which SQLite would fold into whatever stands beside it."""
+    return [part for suffix in _PARTS if (part := store.with_name(store.name + suffix)).exists()]
 
 
 def _set_aside(store: Path) -> Path:
+    """Give what stands at `store` other names; the file itself keeps its own too, until the new one has it.
+
+    All of it is there under the new names before anything loses the old one: a power cut parts no file from its log.
+    """
     number = 1
-    while (aside := store.with_name(f"{store.name}.replaced-{number}")).exists():
+    while any(store.parent.glob(f"{store.name}.replaced-{number}*")):
         number += 1
-    for suffix in ("-wal", "-shm", ""):
-        part = store.with_name(store.name + suffix)
-        if part.exists():
-            part.rename(aside.with_name(aside.name + suffix))
-    return aside
+    aside = f"{store.name}.replaced-{number}"
+    standing = _standing(store)
+    for part in standing:
+        os.link(part, part.with_name(aside + part.name.removeprefix(store.name)), follow_symlinks=False)
+    files.sync_directory(store.parent)
+    for part in standing:
+        if part != store:
+            part.unlink()
+    files.sync_directory(store.parent)
+    return store.with_name(aside)
 
 
 def _take_away(draft: Path) -> None:
