@@ -143,6 +143,24 @@ async def test_young_rows_are_not_walked_through(store: Store) -> None:
     assert window.keys == ()
 
 
+async def test_what_refers_to_a_message_is_found_by_an_index(store: Store) -> None:
+    """For each message upkeep reads through every other one, and everybody who writes waits for it."""
+    asked: list[str] = []
+
+    def work(conn: sqlite3.Connection) -> list[str]:
+        conn.set_trace_callback(asked.append)
+        for rule in upkeep.RULES:
+            upkeep.look(conn, rule=rule, after=b"" if rule.key == "digest" else 0, before=NOW)
+            upkeep.delete(conn, rule=rule, keys=(b"x",) if rule.key == "digest" else (1,), before=NOW)
+        conn.set_trace_callback(None)
+        questions = {each for each in asked if each.startswith(("SELECT", "DELETE"))}
+        return [step[3] for each in questions for step in conn.execute(f"EXPLAIN QUERY PLAN {each}")]
+
+    steps = await store.write(work)
+    assert len(steps) > 2 * len(upkeep.RULES)
+    assert not [step for step in steps if step.startswith("SCAN")]
+
+
 async def test_the_audit_is_bounded_by_its_rows(store: Store) -> None:
     """A fault that repeats fills the store with its traces."""
 

@@ -34,7 +34,7 @@ ALONE_FROM = 2
 # As literals, since a partial index serves only a question that repeats its condition.
 _OPEN = "('pending', 'waiting', 'held', 'leased', 'confirming')"
 _UNSETTLED = "('pending', 'waiting', 'held', 'leased', 'confirming', 'dead')"
-_WAITING = "state IN ('waiting', 'confirming') AND state = 'waiting'"
+_TRIED = "state = 'waiting' AND attempts > 0"
 _AHEAD_MOST_S = 40 * 86_400.0  # nobody schedules further ahead: what lies beyond means that the clock jumped back
 _EACH_TIME = 500
 
@@ -102,9 +102,7 @@ def free_leases(conn: sqlite3.Connection, lanes: Iterable[Lane] = tuple(Lane)) -
 
 def hurry(conn: sqlite3.Connection) -> int:
     """Forget the waits of what was tried before (an uplink recovered), but of rows that fail by themselves."""
-    return conn.execute(
-        f"UPDATE outbox SET state = 'pending' WHERE {_WAITING} AND attempts > 0 AND faults < ?", (ALONE_FROM,)
-    ).rowcount
+    return conn.execute(f"UPDATE outbox SET state = 'pending' WHERE {_TRIED} AND faults < ?", (ALONE_FROM,)).rowcount
 
 
 def promote(conn: sqlite3.Connection, *, now: float, most_wait_s: float) -> None:

@@ -98,8 +98,7 @@ def backlog(conn: sqlite3.Connection) -> Backlog:
     ]
     (next_try,) = conn.execute("SELECT min(not_before) FROM outbox WHERE state IN ('waiting', 'confirming')").fetchone()
     failing = conn.execute(
-        "SELECT 1 FROM outbox WHERE state IN ('waiting', 'confirming') AND state = 'waiting' AND attempts > 0 "
-        "AND faults = 0 LIMIT 1"
+        "SELECT 1 FROM outbox WHERE state = 'waiting' AND attempts > 0 AND faults = 0 LIMIT 1"
     ).fetchone()
     return Backlog(
         sum(each.rows for (_, state), each in depth.items() if state in OPEN),

@@ -12,6 +12,10 @@ from edge.config import Upstream
 from edge.queue.lane import Lane
 from edge.queue.sink import KINDS, Change, Parcel, Retry, scrub
 
+REQUEST = (
+    b'{"id": "r", "ticket": "T", "letter": "SKTM", "created_at": "2026-11-22T00:00:00.000+00:00", "applicant": {}}'
+)
+
 
 @pytest.mark.parametrize(
     ("text", "personal", "wanted"),
@@ -54,7 +58,8 @@ async def test_a_sink_that_reaches_nobody_says_retry(kind: str) -> None:
     settings = Upstream(url="https://127.0.0.1:1", connect_timeout_s=1)
     sink = KINDS[kind]()(settings, code="3510052001", key="key")
     try:
-        assert isinstance((await sink.deliver([Parcel("e", "r", "request", Lane.REQUEST, 1, 0.0, b"{}")]))[0], Retry)
+        (outcome,) = await sink.deliver([Parcel("e", "r", "request", Lane.REQUEST, 1, 0.0, REQUEST)])
+        assert isinstance(outcome, Retry)
         assert isinstance(await sink.changes("", at_once=True), Retry)
     finally:
         await sink.close()

@@ -286,3 +286,19 @@ def test_no_question_reads_more_rows_than_it_needs(conn: sqlite3.Connection) -> 
         for step in conn.execute(f"EXPLAIN QUERY PLAN {question}"):
             assert not step[3].startswith("SCAN outbox") or " USING " in step[3] or "outbox_depth" in step[3], question
             assert "TEMP B-TREE" not in step[3], question
+
+
+def test_what_waits_for_a_broker_is_not_looked_through(conn: sqlite3.Connection) -> None:
+    """With a week of rows at a broker, each batch and each recovery reads all of them."""
+    for number in range(6_000):
+        conn.execute(
+            "INSERT INTO outbox (event, kind, lane, state, attempts, not_before, created_at) "
+            "VALUES (?, 'uplink_hour', 3, 'confirming', 1, ?, ?)",
+            (f"e{number}", NOW + 3_600, NOW),
+        )
+    steps: list[None] = []
+    conn.set_progress_handler(lambda: steps.append(None), 100)
+    assert not outbox_view.backlog(conn).failing
+    assert outbox.hurry(conn) == 0
+    conn.set_progress_handler(None, 0)
+    assert len(steps) < 200
