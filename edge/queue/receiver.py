@@ -95,37 +95,46 @@ class Receiver:
         if not page.changes and not page.unreadable and not page.confirmed and page.cursor == cursor:
             return 0
         step.passed("changes.received")
-        news = 0
+        news = await self._confirm(page.confirmed) if page.confirmed else 0
         for start in range(0, max(1, len(page.changes)), _CHUNK):
             part = page.changes[start : start + _CHUNK]
             last = start + _CHUNK >= len(page.changes)
             news += await self._commit(part, page if last else None)
         return news
 
+    async def _confirm(self, events: Sequence[str]) -> int:
+        """End what the far end has; returns how many rows.
+
+        Before the changes, since that it has a request comes before what it does with it; and by itself, since a full
+        store drains but takes no changes.
+        """
+        now = self._clock.wall()
+
+        def work(conn: sqlite3.Connection) -> int:
+            return sum(self._settlement.confirmed(conn, event, now=now) for event in events)
+
+        ended = await self._store.write(work, draining=True)
+        if ended:
+            self._confirmed()
+        return ended
+
     async def _commit(self, part: Sequence[Change], ends: Changes | None) -> int:
         """Apply a part of a page, with its last part the cursor too; returns how much of it was news."""
-        states, confirmed = await self._store.write(lambda conn: self._apply_all(conn, part, ends), draining=not part)
+        states = await self._store.write(lambda conn: self._apply_all(conn, part, ends), draining=not part)
         step.passed("changes.committed")
         for state in states:
             self._announce(StatusReceived(state))
-        if confirmed:
-            self._confirmed()
-        return len(states) + confirmed
+        return len(states)
 
-    def _apply_all(
-        self, conn: sqlite3.Connection, part: Sequence[Change], ends: Changes | None
-    ) -> tuple[list[str], int]:
-        now, confirmed = self._clock.wall(), 0
-        if ends is not None:
-            # Before the changes: that the far end has a request comes before what it does with it.
-            confirmed = sum(self._settlement.confirmed(conn, event, now=now) for event in ends.confirmed)
+    def _apply_all(self, conn: sqlite3.Connection, part: Sequence[Change], ends: Changes | None) -> list[str]:
+        now = self._clock.wall()
         states = [change.state for change in part if self._apply(conn, change, now=now)]
         if ends is not None:
             changes.set_cursor(conn, ends.cursor)
             if ends.unreadable:
                 audit.record(conn, "change-unreadable", "portal", f"{ends.unreadable} events skipped", now=now)
         step.passed("changes.before_commit")
-        return states, confirmed
+        return states
 
     def _apply(self, conn: sqlite3.Connection, change: Change, *, now: float) -> bool:
         if changes.seen(conn, change.event):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -15,10 +17,12 @@ from edge.queue.contact import Contact
 from edge.queue.receiver import Receiver
 from edge.queue.settlement import Settlement
 from edge.queue.sink import Beat, Blob, Certificate, Change, Changes, Delivered, Outcome, Parcel
-from edge.queue.store.database import Store
+from edge.queue.store import outbox
+from edge.queue.store.database import Store, StoreFull
 from edge.queue.store.requests import Requests
 from edge.queue.store.seal import Seal
 
+T = TypeVar("T")
 SETTINGS = Upstream(url="https://portal.example")
 UNKNOWN = Change("event-1", "01a200cb-841a-7db4-a6ec-67221eab7699", "completed", 2)
 
@@ -40,14 +44,14 @@ class Resting(Contact):
 class SaysNothingNew:
     """A sink that answers at once with the same page and another cursor each time."""
 
-    def __init__(self, page: tuple[Change, ...]) -> None:
-        self.page = page
+    def __init__(self, page: tuple[Change, ...], confirmed: tuple[str, ...] = ()) -> None:
+        self.page, self.confirmed = page, confirmed
         self.asked = 0
 
     async def changes(self, cursor: str, *, at_once: bool = False) -> Changes:
         assert isinstance(at_once, bool)
         self.asked += 1
-        return Changes(self.page, cursor + "x")
+        return Changes(self.page, cursor + "x", confirmed=self.confirmed)
 
     @property
     def batch_most(self) -> int:
@@ -97,6 +101,51 @@ async def test_a_portal_that_moves_its_cursor_for_nothing_is_not_asked_without_r
         async with asyncio.timeout(10):
             await contact.rested.wait()
         assert sink.asked <= 3
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await store.close()
+
+
+class Full(Store):
+    """A real store that takes nothing new once it is `full`, but drains."""
+
+    full = False
+
+    async def write(self, work: Callable[[sqlite3.Connection], T], *, draining: bool = False) -> T:
+        if self.full and not draining:
+            raise StoreFull("full")
+        return await super().write(work, draining=draining)
+
+
+async def test_a_full_store_lets_go_of_what_is_confirmed_beside_a_change(tmp_path: Path) -> None:
+    """A store that is full of what the far end has long confirmed stays full for ever."""
+    clock, seal = SystemClock(), Seal(bytes(32))
+    store = await Full.open(tmp_path / "box.db", max_mbyte=16, group_commit_ms=1)
+    assert isinstance(store, Full)
+
+    def handed_over(conn: sqlite3.Connection) -> str:
+        event = outbox.put(conn, seal, None, "uplink_hour", "{}", now=1.0)
+        (row,) = outbox.claim(conn, seal, limit=1, now=1.0, most_wait_s=600)
+        outbox.hand_over(conn, row, until=clock.wall() + 600)
+        return event
+
+    event, ended = await store.write(handed_over), asyncio.Event()
+    store.full = True
+    requests, contact = Requests(seal), Resting(clock)
+    receiver = Receiver(
+        *(store, requests, SaysNothingNew((UNKNOWN,), (event,)), contact),
+        Settlement(requests, SETTINGS, contact.delay),
+        clock=clock,
+        announce=lambda _: None,
+        on_change=lambda *_: None,
+        confirmed=ended.set,
+    )
+    task = asyncio.create_task(receiver.run())
+    try:
+        async with asyncio.timeout(30):
+            await ended.wait()
+        assert await store.read(lambda conn: conn.execute("SELECT state FROM outbox").fetchone()[0]) == "delivered"
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
