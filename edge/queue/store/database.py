@@ -33,6 +33,7 @@ from edge.queue.store.errors import (
     StoreUnavailable,
     StoreUncertain,
 )
+from edge.queue.store.seal import SealBroken
 from edge.queue.store.writer import Answer, Item, Writer
 
 __all__ = [
@@ -251,6 +252,9 @@ class Store:
             finally:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
+        except SealBroken:
+            self._writer.doubted()
+            raise
         except (sqlite3.DatabaseError, StopIteration) as error:
             if errors.primary(error) == sqlite3.SQLITE_READONLY:
                 raise  # the work itself tried to write

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from edge.queue.store import damage
 from edge.queue.store.damage import BadRow
+from edge.queue.store.examine import bad_rows
 from edge.queue.store.record import Value
 from edge.queue.store.rowsum import rowsum
 from edge.queue.store.tables import Table, summed
@@ -23,6 +24,7 @@ class Guard:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.found: list[BadRow] = []
+        self._connection = connection
         self._tables = summed(connection)
         connection.create_function("row_right", -1, self._right, deterministic=True)
         for table in self._tables.values():
@@ -32,6 +34,17 @@ class Guard:
         """Set right what was found, through a connection of its own: no transaction may be open."""
         found, self.found = list(dict.fromkeys(self.found)), []
         return damage.set_right(path, found, now=time.time())
+
+    def search(self) -> None:
+        """Look at every row, since a value that does not open was read: seconds for a hundred thousand."""
+        texts = self._connection.text_factory
+        self._connection.text_factory = damage.lenient
+        try:
+            for table in self._tables.values():
+                for _, wrong in bad_rows(self._connection, table):
+                    self.found += wrong
+        finally:
+            self._connection.text_factory = texts
 
     def _right(self, name: str, total: int, *values: Value) -> int:
         """Whether the values have this sum; notes a row that has not. Texts come as blobs: they may be no UTF-8."""

@@ -26,6 +26,7 @@ from typing import Any
 from edge.queue.store import errors
 from edge.queue.store.errors import StoreCorrupt, StoreError, StoreFailing, StoreFull, StoreReadOnly
 from edge.queue.store.opened import OpenFile
+from edge.queue.store.seal import SealBroken
 
 log = logging.getLogger("edge.queue.store")
 
@@ -85,10 +86,11 @@ class Writer:
         self._opened: Callable[[BaseException | None], None] = lambda _error: None
         self._file: OpenFile | None = None
         self._broken: StoreError | None = None
-        self._full = self._damaged = False
+        self._full = self._damaged = self._doubted = False
         self._again_at = 0.0
         self._pause_s = _AGAIN_FIRST_S
         self._repaired_at: float | None = None
+        self._searched_at: float | None = None
         self._set_aside: Path | None = None
         self._touched: set[str] = set()
 
@@ -104,6 +106,11 @@ class Writer:
     def damaged(self) -> None:
         """A reader found damage: have it repaired; from any thread."""
         self._damaged = True
+        self._groups.put(())
+
+    def doubted(self) -> None:
+        """A reader met a value that does not open: have its row found; from any thread."""
+        self._doubted = True
         self._groups.put(())
 
     def join(self) -> None:
@@ -152,6 +159,8 @@ class Writer:
         if self._file and self._file.overgrown():
             self._fold()
         file = self._usable()
+        if file and self._doubted:
+            file = self._settle_doubt(file)
         if file is None:
             for item in group:
                 item.error = self._broken
@@ -223,6 +232,27 @@ class Writer:
             return False
         return True
 
+    def _search(self, file: OpenFile) -> None:
+        """Find the rows that do not read right; a wrong store-key breaks every seal, and is not searched for again."""
+        now = time.monotonic()
+        if self._searched_at is not None and now - self._searched_at < _REPAIR_REST_S:
+            return
+        file.guard.search()
+        self._searched_at = None if file.guard.found else now
+
+    def _settle_doubt(self, file: OpenFile) -> OpenFile | None:
+        """Find what a reader could not open and move it out of everybody's way."""
+        self._doubted = False
+        try:
+            self._search(file)
+            if file.guard.found:
+                file.guard.heal(self._path)
+        except sqlite3.DatabaseError as error:
+            log.error("%s cannot be searched for damaged rows: %s", self._path, error)
+            if errors.is_corrupt(error):
+                self._repair()
+        return self._file
+
     # ---- transactions
 
     def _commit(self, file: OpenFile, group: Sequence[Item], *, tries: int = _TRIES) -> None:
@@ -277,6 +307,8 @@ class Writer:
                 else:
                     file.bound(draining=item.draining)
                     self._run_one(file.connection, item, alone=len(group) == 1)
+                    if isinstance(item.error, SealBroken):
+                        self._search(file)
             if file.guard.found:
                 raise sqlite3.IntegrityError(f"{self._path} has damaged rows")
             at_commit = True
