@@ -26,6 +26,10 @@ class Guard:
         self.found: list[BadRow] = []
         self._connection = connection
         self._tables = summed(connection)
+        self._texts = {
+            table.name: [place for place, column in enumerate(table.columns) if column in table.texts]
+            for table in self._tables.values()
+        }
         connection.create_function("row_right", -1, self._right, deterministic=True)
         for table in self._tables.values():
             connection.execute(_trigger(table))
@@ -49,13 +53,12 @@ class Guard:
     def _right(self, name: str, total: int, *values: Value) -> int:
         """Whether the values have this sum; notes a row that has not. Texts come as blobs: they may be no UTF-8."""
         table = self._tables[name]
-        place, row = values[: len(table.place)], values[len(table.place) :]
+        place, plain = values[: len(table.place)], list(values[len(table.place) :])
         try:
-            texts = table.texts
-            plain = [
-                value.decode() if isinstance(value, bytes) and column in texts else value
-                for column, value in zip(table.columns, row, strict=True)
-            ]
+            for column in self._texts[name]:
+                text = plain[column]
+                if isinstance(text, bytes):
+                    plain[column] = text.decode()
             if rowsum(name, *plain) == total:
                 return 1
         except UnicodeDecodeError:

@@ -36,6 +36,14 @@ _OPEN = "('pending', 'waiting', 'held', 'leased', 'confirming')"
 _UNSETTLED = "('pending', 'waiting', 'held', 'leased', 'confirming', 'dead')"
 _TRIED = "state = 'waiting' AND attempts > 0"
 _AHEAD_MOST_S = 40 * 86_400.0  # nobody schedules further ahead: what lies beyond means that the clock jumped back
+_ANY_DUE = """
+    SELECT EXISTS (SELECT 1 FROM outbox WHERE state IN ('waiting', 'confirming') AND not_before <= :now)
+    OR EXISTS (
+        SELECT 1 FROM outbox WHERE state IN ('waiting', 'confirming') AND not_before > :beyond AND attempts > 0)
+    OR EXISTS (SELECT 1 FROM outbox WHERE state IN ('waiting', 'confirming') AND not_before > :ahead)
+    OR EXISTS (SELECT 1 FROM outbox WHERE state = 'leased' AND leased_until <= :now)
+    OR EXISTS (SELECT 1 FROM outbox WHERE state = 'leased' AND leased_until > :beyond)
+"""
 _EACH_TIME = 500
 
 
@@ -110,16 +118,18 @@ def promote(conn: sqlite3.Connection, *, now: float, most_wait_s: float) -> None
 
     A time that lies further ahead than any wait can be means that the clock jumped back: it is due.
     """
+    beyond, ahead = now + most_wait_s, now + _AHEAD_MOST_S
+    (any_due,) = conn.execute(_ANY_DUE, {"now": now, "beyond": beyond, "ahead": ahead}).fetchone()
+    if not any_due:
+        return
     due = "UPDATE outbox SET state = 'pending' WHERE seq IN (SELECT seq FROM outbox WHERE state IN ('waiting', "
     each = " LIMIT ?)"
     conn.execute(f"{due}'confirming') AND not_before <= ?{each}", (now, _EACH_TIME))
-    conn.execute(f"{due}'confirming') AND not_before > ? AND attempts > 0{each}", (now + most_wait_s, _EACH_TIME))
-    conn.execute(f"{due}'confirming') AND not_before > ?{each}", (now + _AHEAD_MOST_S, _EACH_TIME))
-    conn.execute(
-        "UPDATE outbox SET state = 'pending', leased_until = NULL "
-        "WHERE state = 'leased' AND (leased_until <= ? OR leased_until > ?)",
-        (now, now + most_wait_s),
-    )
+    conn.execute(f"{due}'confirming') AND not_before > ? AND attempts > 0{each}", (beyond, _EACH_TIME))
+    conn.execute(f"{due}'confirming') AND not_before > ?{each}", (ahead, _EACH_TIME))
+    ended = "UPDATE outbox SET state = 'pending', leased_until = NULL WHERE state = 'leased' AND leased_until "
+    conn.execute(f"{ended}<= ?", (now,))
+    conn.execute(f"{ended}> ?", (beyond,))
 
 
 def expire(conn: sqlite3.Connection, *, now: float) -> int:
