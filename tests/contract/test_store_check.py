@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 
 from edge.queue.store import audit, files, outbox, repair
 from edge.queue.store.damage import listed
+from edge.queue.store.errors import StoreUnavailable
 from edge.queue.store.examine import examine
 from edge.queue.store.guard import Guard
 from edge.queue.store.migrate import migrate
@@ -210,3 +212,33 @@ def test_a_wrong_bit_in_the_log_is_put_right_in_place(tmp_path: Path) -> None:
         (late,) = conn.execute("SELECT count(*) FROM audit WHERE kind = 'late'").fetchone()
     assert late == 5
     assert (tmp_path / "box.db.log-1").read_bytes() == content
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of a few megabytes."""
+    directory = tmp_path / "disk"
+    directory.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", directory], check=True)
+    yield directory
+    subprocess.run(["umount", directory], check=True)
+
+
+def test_a_disk_without_room_for_a_repair_is_not_written_to_for_ever(
+    disk: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The daemon asks every five seconds: a card is worn out by salvages that all end for want of room."""
+    path = disk / "box.db"
+    filled(path, rows=2_000)
+    with path.open("r+b") as file:
+        file.seek(6 * 4096)
+        file.write(bytes(range(256)) * 32)
+    filler = disk / "log"
+    filler.write_bytes(bytes(shutil.disk_usage(disk).free - 200_000))
+    for _ in range(3):
+        with pytest.raises(StoreUnavailable, match="free space beside it"):
+            repair.check(path)
+    assert sum("is being salvaged" in record.message for record in caplog.records) == 1
+    filler.unlink()
+    assert repair.check(path) == disk / "box.db.corrupt-1"
+    assert repair.check(path) is None

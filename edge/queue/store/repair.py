@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from dataclasses import dataclass
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
@@ -36,6 +37,8 @@ log = logging.getLogger("edge.queue.store")
 _CHECK_S = 0.7
 _WHOLE_BYTES = 24_000_000  # SQLite's own check cannot be interrupted (before 3.42) and reads every page
 _STEPS = 20_000
+_FAILED_REST_S = 3_600.0
+_MORE_ROOM_BYTES = 1_000_000
 _BAD_MOST = 200
 _LOST_SHOWN = 5
 _KEPT = 3
@@ -49,6 +52,18 @@ class Report(msgspec.Struct):
 
     kept: dict[str, int]
     lost: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """A salvage that failed: why, when (monotonic), and the bytes that were free."""
+
+    why: str
+    at: float
+    free: int
+
+
+_failed: dict[Path, _Failure] = {}  # by the store's path
 
 
 def check(path: Path, *, check_s: float = _CHECK_S) -> Path | None:
@@ -68,8 +83,14 @@ def repair(path: Path, fault: str = "SQLite found damage in it", *, missing_fram
 
     No connection may be open. A million rows take minutes. After `StoreUnavailable` all is as it was.
     """
+    _rest_after_failure(path)
     log.error("%s is damaged (%s): what still reads is being salvaged", path, fault)
-    report = _salvage(path, missing_frames)
+    try:
+        report = _salvage(path, missing_frames)
+    except StoreUnavailable as error:
+        _failed[path] = _Failure(str(error), time.monotonic(), shutil.disk_usage(path.parent).free)
+        raise
+    _failed.pop(path, None)
     aside = _set_aside(path)
     _take_over(path)
     rows, lost = sum(report.kept.values()), report.lost
@@ -230,14 +251,24 @@ def _is_schema(error: sqlite3.DatabaseError) -> bool:
 # ---- replacing
 
 
+def _rest_after_failure(path: Path) -> None:
+    """Raises what the last salvage failed by: each writes as much as the store holds, and the daemon asks for ever.
+
+    Once there is more room, or an hour later, it is worth another try.
+    """
+    failed = _failed.get(path)
+    more = failed is not None and shutil.disk_usage(path.parent).free > failed.free + _MORE_ROOM_BYTES
+    if failed is not None and not more and time.monotonic() - failed.at < _FAILED_REST_S:
+        raise StoreUnavailable(failed.why)
+
+
 def _salvage(path: Path, missing_frames: int) -> Report:
     new = _beside(path, "salvaging")
-    for left in (new, *(new.with_name(new.name + suffix) for suffix in ("-wal", "-shm", "-journal"))):
-        left.unlink(missing_ok=True)
+    _remove(new)
     command = [sys.executable, "-m", "edge.queue.store.salvage", str(path), str(new), str(missing_frames)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        new.unlink(missing_ok=True)
+        _remove(new)
         why = done.stderr.strip().splitlines()[-1:] or ["it was killed"]
         raise StoreUnavailable(f"{path} is damaged and was left as it is: {why[0]}; free space beside it")
     new.replace(_beside(path, "salvaged"))
@@ -247,12 +278,18 @@ def _salvage(path: Path, missing_frames: int) -> Report:
 
 def _finish(path: Path) -> None:
     """Go on where a power cut ended a repair."""
-    _beside(path, "salvaging").unlink(missing_ok=True)
+    _remove(_beside(path, "salvaging"))
     if _beside(path, "salvaged").exists():
         parts = [part for suffix in _PARTS if (part := path.with_name(path.name + suffix)).exists()]
         if any(part.stat().st_size for part in parts):
             _set_aside(path)
         _take_over(path)
+
+
+def _remove(new: Path) -> None:
+    """Take away what a salvage began, with its logs: they would keep the last free bytes from the store itself."""
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        new.with_name(new.name + suffix).unlink(missing_ok=True)
 
 
 def _take_over(path: Path) -> None:
