@@ -49,6 +49,8 @@ class Contact:
         self._breakers: dict[str | None, Breaker] = {}
         self._down = 0
         self._refused = False
+        self._ours = asyncio.Event()
+        self._ours.set()
         self._paused_until = 0.0
         self._hurried: asyncio.Future[None] | None = None
         self._sooner = asyncio.Event()
@@ -95,8 +97,12 @@ class Contact:
         self._paused_until = 0.0
         self.last = self._clock.wall()
         self._health.clear("upstream-unauthorised")
-        self._health.clear("installation-replaced")
         return recovered
+
+    def enrolled(self) -> None:
+        """A heartbeat was answered: this installation speaks for its village."""
+        self._ours.set()
+        self._health.clear("installation-replaced")
 
     def well(self, direction: Direction) -> None:
         """Nothing fails in this direction any more."""
@@ -120,8 +126,13 @@ class Contact:
         return wait_s
 
     def refused(self, outcome: Unauthorised | Replaced) -> None:
-        """We were refused ourselves: both directions pause, then one careful try at a time."""
+        """We were refused ourselves: both directions pause, then one careful try at a time.
+
+        Once replaced nothing but a heartbeat is tried: what comes down is for the successor.
+        """
         self._refused = True
+        if isinstance(outcome, Replaced):
+            self._ours.clear()
         self._paused_until = self._clock.monotonic() + self._settings.retry_most_s * (0.5 + _JITTER.random() / 2)
         code = "installation-replaced" if isinstance(outcome, Replaced) else "upstream-unauthorised"
         self._health.raise_(code, outcome.detail)
@@ -155,22 +166,22 @@ class Contact:
         self._hurried = None
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[bool]:
+    async def turn(self, *, beat: bool = False) -> AsyncIterator[bool]:
         """Wait until something may go up, and have it go; True when it must be one thing, tried carefully."""
         while True:
-            await self.unpaused()
+            await self.unpaused(beat=beat)
             if not self.careful:
                 yield False
                 return
             async with self._single:
-                if await self._ready():
+                if await self._ready(beat=beat):
                     yield True
                     return
 
-    async def _ready(self) -> bool:
+    async def _ready(self, *, beat: bool) -> bool:
         """Wait for the breaker; False when care is needed no longer."""
         while self.careful:
-            await self.unpaused()
+            await self.unpaused(beat=beat)
             self._sooner.clear()
             left_s = self.breaker.left_s(now=self._clock.monotonic())
             if left_s <= 0:
@@ -178,10 +189,10 @@ class Contact:
             await self.rest(left_s, self._sooner)
         return False
 
-    async def unpaused(self) -> None:
-        """Wait while we are refused, or for our place among all the boxes that recover."""
-        while (left := self._paused_until - self._clock.monotonic()) > 0:
-            await self.rest(left)
+    async def unpaused(self, *, beat: bool = False) -> None:
+        """Wait while we are refused, or for our place among all that recover; all but a `beat` while replaced."""
+        while (left := self._paused_until - self._clock.monotonic()) > 0 or not (beat or self._ours.is_set()):
+            await (self.rest(left) if left > 0 else self._ours.wait())
 
     async def rest(self, seconds: float, event: asyncio.Event | None = None) -> None:
         """Wait `seconds`, or until `event` is set, or until a hurry."""

@@ -111,12 +111,17 @@ class Forwarder:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._heartbeat.run())
                 group.create_task(self._sender.run())
-                group.create_task(self._receiver.run())
+                group.create_task(self._receive())
                 group.create_task(self._hurry_on())
                 if self._carrier:
                     group.create_task(self._carrier.run())
         finally:
             await self._sink.close()
+
+    async def _receive(self) -> None:
+        """A box that was replaced meanwhile hears so first: the changes are for its successor."""
+        await self._heartbeat.tried.wait()
+        await self._receiver.run()
 
     async def _enrol(self) -> None:
         while True:

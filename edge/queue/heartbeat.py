@@ -29,7 +29,10 @@ _LATE = Retry(f"the portal did not answer a heartbeat within {_CALL_MOST_S:g} s"
 
 
 class Heartbeat:
-    """Beats through `sink`. `state()` gives the village of now as JSON values, without personal data."""
+    """Beats through `sink`. `state()` gives the village of now as JSON values, without personal data.
+
+    `tried` is set once the first beat since the start was answered, or was not in time.
+    """
 
     def __init__(
         self,
@@ -50,6 +53,7 @@ class Heartbeat:
         self._clock = clock
         self._health = health
         self._changed = asyncio.Event()
+        self.tried = asyncio.Event()
         self.last: float | None = None
 
     def soon(self) -> None:
@@ -61,10 +65,10 @@ class Heartbeat:
         failures = 0
         while True:
             if self._enrolment.done.is_set():
-                await self._contact.unpaused()
+                await self._contact.unpaused(beat=True)
                 answer = await self._beat()
             else:
-                async with self._contact.turn():
+                async with self._contact.turn(beat=True):
                     answer = await self._beat()
                     self._tell_first(answer)
             if isinstance(answer, Beat):
@@ -92,10 +96,12 @@ class Heartbeat:
             answer = _LATE
         if isinstance(answer, Beat):
             await self._enrolment.take(answer)
+            self._contact.enrolled()
             self.last = self._clock.wall()
             self._contact.hasten()
         elif isinstance(answer, Unauthorised | Replaced):
             self._contact.refused(answer)
+        self.tried.set()
         self._look_at_certificates()
         return answer
 

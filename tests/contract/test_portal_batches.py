@@ -203,6 +203,16 @@ async def test_a_replaced_box_is_silent_and_says_why(tmp_path: Path) -> None:
         assert set(box.portal.effects.values()) == {1}
 
 
+async def test_a_replaced_box_is_told_so_after_a_restart_too(tmp_path: Path) -> None:
+    """A box that comes back from a drawer is given what is its successor's, since it does not say who asks."""
+    async with pair(tmp_path) as box:
+        assert box.portal.ledger.enrol(CODE, OTHER, 2) == 2
+        box.portal.mode = "500"
+        await box.sink.beat(b'{"installation":"0f8fad5b-d9cb-469f-a165-70867728950e","epoch":1}')
+        box.portal.mode = "ok"
+        assert isinstance(await box.sink.changes(""), Replaced)
+
+
 async def test_a_box_that_never_enrolled_is_not_told_to_stop(tmp_path: Path) -> None:
     """A successor stops before its first heartbeat, as if it were the one replaced."""
     async with pair(tmp_path) as box:

@@ -175,6 +175,8 @@ class HttpsSink:
 
     async def beat(self, state: bytes) -> Beat | Refusal:
         """POST the heartbeat, which enrols this installation; a portal that knows none is no hindrance."""
+        told = answers.read(state, answers.Enrolled)
+        self._epoch = max(self._epoch, told.epoch if told else 0)
         answer = await self._wire.ask("POST", f"{self._village}/heartbeat", body=state)
         if isinstance(answer, Answer) and (answer.status == 204 or (answer.ours and answer.status in _ABSENT)):
             return Beat()

@@ -46,7 +46,7 @@ class FarEnd:
     verdicts: dict[str, Answer] = field(default_factory=dict)
     poison: set[str] = field(default_factory=set)
     refuses: Unauthorised | Replaced | None = None
-    beats_answer: Beat | Retry = field(default_factory=lambda: Beat(1))
+    beats_answer: Beat | Retry | Replaced = field(default_factory=lambda: Beat(1))
     takes_s: float = 0.05
     piece_s: float = 0.5
     broker: bool = False

@@ -247,6 +247,28 @@ def test_a_refusal_of_the_box_pauses_everything(tmp_path: Path, refusal: Unautho
     run(main)
 
 
+def test_a_replaced_box_leaves_the_changes_to_its_successor(tmp_path: Path) -> None:
+    """A box from the drawer takes changes and texts villagers beside its successor; its condition comes and goes."""
+
+    async def main() -> None:
+        async with box(tmp_path) as here:
+            await until(lambda: here.forwarder.enrolled, "the enrolment")
+        far = FarEnd(beats_answer=Replaced("newer"))
+        async with box(tmp_path, far) as here:
+            await until(lambda: "installation-replaced" in here.codes(), "the condition")
+            await here.file()
+            for _ in range(100):
+                await asyncio.sleep(36)
+                assert "installation-replaced" in here.codes()
+            assert (far.polls, far.calls) == ([], [])
+            far.beats_answer = Beat(1)
+            await here.drained()
+            await until(lambda: len(far.polls) > 0, "a question for changes")
+            assert here.codes() == set()
+
+    run(main)
+
+
 def test_retry_after_is_honoured(tmp_path: Path) -> None:
     """A portal that says when it is ready is asked before."""
 
