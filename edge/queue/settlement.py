@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,8 @@ from dataclasses import dataclass
 from edge import step
 from edge.config import Upstream
 from edge.queue import lifecycle
-from edge.queue.sink import Dead, Declined, Delivered, HandedOver, Outcome, Retry
+from edge.queue.request import Request
+from edge.queue.sink import Dead, Declined, Delivered, HandedOver, Outcome, Retry, scrub
 from edge.queue.store import audit, changes, outbox
 from edge.queue.store.requests import Requests
 
@@ -91,9 +93,18 @@ class Settlement:
         own_s = self._delay(row.faults + 1, outcome) if row.faults or trial.wait_s is None else 0.0
         return max(own_s, (trial.wait_s or 0.0) * 1.5)
 
-    def _die(self, conn: sqlite3.Connection, row: outbox.Row, error: str, *, now: float) -> None:
+    def _die(self, conn: sqlite3.Connection, row: outbox.Row, words: str, *, now: float) -> None:
+        error = self._nameless(conn, row, words)
         outbox.settle(conn, row, "dead", now=now, error=error)
         audit.record(conn, "dead-letter", row.request or row.event, f"{row.kind}: {error}", now=now)
+
+    def _nameless(self, conn: sqlite3.Connection, row: outbox.Row, words: str) -> str:
+        """A peer's words without whom the row is about: of a mere event the sink does not know that."""
+        request = self._requests.get(conn, row.request) if row.request else None
+        personal = personal_of(request) if request else ()
+        if row.kind == "attachment":
+            personal = (*personal, str(json.loads(row.payload).get("name", "")))
+        return scrub(words, personal)
 
     def _hand_over(self, conn: sqlite3.Connection, identifier: str, *, now: float) -> None:
         """From here on the portal owns the request, unless a change of its own said so before."""
@@ -102,3 +113,9 @@ class Settlement:
             return
         if lifecycle.legal(request.state, "forwarded", by="box"):
             self._requests.move(conn, identifier, "forwarded", by="forwarder", now=now)
+
+
+def personal_of(request: Request) -> tuple[str, ...]:
+    """What names the person of a request, also in part."""
+    words = [word for word in request.name.split() if len(word) > 2]
+    return (request.nik, request.kk, request.name, request.phone, request.purpose, *words)
