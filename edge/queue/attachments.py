@@ -291,7 +291,7 @@ class Attachments:
 
     def _files(self) -> set[str]:
         self._prepare()
-        return {path.name for path in self._folder.iterdir()}
+        return {path.name for path in self._folder.iterdir() if not path.is_dir()}
 
     def _remove(self, names: set[str]) -> None:
         for name in names:

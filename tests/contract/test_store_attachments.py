@@ -290,6 +290,16 @@ async def test_what_belongs_to_nobody_is_swept(box: Box) -> None:
     assert await box.known(request.id) == []
 
 
+async def test_a_folder_among_the_scans_hinders_no_sweep(box: Box) -> None:
+    """On a disk of their own (lost+found) nothing would ever be swept, and the room for scans ran out."""
+    taken = await box.whole(scan(70_000))
+    await asyncio.to_thread((box.folder / "lost+found").mkdir)
+    await box.store.write(lambda conn: conn.execute("UPDATE outbox SET state = 'delivered' WHERE kind = 'blob'"))
+    await box.scans.sweep()
+    assert await box.files() == {"lost+found"}
+    assert [scan.state for scan in await box.known(taken.attachment.request)] == ["sent"]
+
+
 async def test_a_damaged_scan_is_named_and_not_sent(box: Box) -> None:
     """Damage would be hidden, or the box would try for ever."""
     taken = await box.whole(scan(70_000))
