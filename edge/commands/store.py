@@ -28,7 +28,7 @@ _SHOWN_MOST = 20
 _FILE = click.Path(path_type=Path)
 _keys_option = click.option(
     "--keys",
-    type=_FILE,
+    type=click.Path(path_type=Path, readable=False),
     default=KEYS,
     show_default=True,
     envvar="CREDENTIALS_DIRECTORY",
@@ -89,6 +89,8 @@ def backup(
         )
     now, village = time.time(), config.village.code
     into = destination.is_dir()
+    if keep and not into:
+        end(f"{destination} is no folder, and --keep N is for one: is the stick mounted?", exits.FAILED)
     target = destination / backups.name(village, now) if into else destination
     with refusals(), _told():
         if target.exists():

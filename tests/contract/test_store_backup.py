@@ -218,6 +218,22 @@ def test_what_cannot_be_restored_is_refused_and_leaves_nothing(
     assert not any(successor.state.iterdir())
 
 
+def test_what_is_not_there_is_told_in_a_sentence(box: Box, tmp_path: Path, regency: Path) -> None:
+    """A stick that is not mounted is told as a fault of the program, or becomes a file that nobody looks for."""
+    missing = tmp_path / "usb" / "one.kampung-edge"
+    done = box.call("restore", missing, "--private-key", tmp_path / "regency.pem")
+    assert (done.returncode, done.stderr) == (1, f"error: {missing}: No such file or directory\n")
+    done = box.call("backup", tmp_path / "usb", "--keep", 7)
+    assert (done.returncode, (tmp_path / "usb").exists()) == (1, False)
+    assert "is the stick mounted?" in done.stderr
+    box.good("backup", tmp_path / "one.kampung-edge")
+    successor = Box(tmp_path / "successor", regency, key=None)
+    successor.state.rmdir()
+    done = successor.call("restore", tmp_path / "one.kampung-edge", "--private-key", tmp_path / "regency.pem")
+    assert done.returncode == 1
+    assert f"there is no folder {successor.state}: " in done.stderr
+
+
 def other_key(file: Path) -> None:
     pem = X25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     file.write_bytes(pem)

@@ -164,3 +164,10 @@ def test_a_backup_of_a_stopped_store_gives_its_log_to_the_owner() -> None:
     """A backup made while the daemon is stopped leaves a log of root's, and the daemon never opens its store again."""
     (held,) = lines("kampung-edge-backup.service", "CapabilityBoundingSet")
     assert set(held.split()) == {"CAP_DAC_OVERRIDE", "CAP_CHOWN"}
+
+
+def test_a_successor_is_restored_before_its_first_start(installed: Path) -> None:
+    """The command is not found on the box, or there is no folder yet that the backup could be restored into."""
+    assert (installed / "usr/local/bin/kampung-edge").readlink() == Path("/opt/kampung-edge/bin/kampung-edge")
+    made = (installed / "etc/tmpfiles.d/kampung-edge.conf").read_text()
+    assert "d /var/lib/kampung-edge 0700 kampung-edge kampung-edge -" in made.splitlines()

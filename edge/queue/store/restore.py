@@ -71,7 +71,8 @@ class Restored:
 
 
 def read(file: Path) -> Facts:
-    """What a backup says of itself. Raises `BackupRefused` for a file that is none."""
+    """What a backup says of itself. Raises `BackupRefused` for a file that is none, OSError for one not to be read."""
+    file.open("rb").close()  # SQLite would not tell why
     with backup.opened(file, mode="ro") as conn:
         try:
             _refuse_strangers(conn, file)
@@ -138,6 +139,8 @@ def restore(
     """Make the store at `store` from the backup `file`; `key` is its store-key. Raises `BackupRefused` and OSError."""
     facts = read(file)
     must_fit(facts, village=village, key=key)
+    if not store.parent.is_dir():
+        raise BackupRefused(f"there is no folder {store.parent}: install kampung-edge first, or correct state_dir")
     if _standing(store) and not replace:
         raise BackupRefused(f"there is a store at {store} already: say --replace to set it aside")
     draft = store.with_name(f"{store.name}.restoring")
