@@ -227,6 +227,18 @@ async def test_who_calls_too_often_waits(tmp_path: Path) -> None:
             assert answer.status == 200
 
 
+@pytest.mark.parametrize("path", ["/", "/metrics"])
+async def test_pages_that_cost_time_are_not_given_without_end(tmp_path: Path, path: str) -> None:
+    """A browser left reloading, without any key, takes the loop that also steers the network."""
+    async with counter(tmp_path, calls_per_s=2) as desk:
+        codes = []
+        for _ in range(10):
+            async with desk.session.get(desk.url + path) as answer:
+                codes.append(answer.status)
+        assert codes.count(200) in (8, 9)
+        assert codes[-1] == 429
+
+
 async def test_who_tries_keys_waits_longer(tmp_path: Path) -> None:
     """A key could be looked for as fast as the network goes."""
     async with counter(tmp_path, calls_per_s=10) as desk:
