@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -18,6 +19,7 @@ from edge.monitor.watcher import Watcher
 from edge.queue.forwarder import Forwarder
 from edge.queue.store.database import Store
 from edge.queue.store.mail import Figures, Mail
+from edge.queue.store.outbox_view import dead_requests
 from edge.queue.store.requests import Requests
 from edge.queue.store.wear import Written
 from edge.sms.identity import mask_name
@@ -89,7 +91,7 @@ class Views:
 
     async def overview(self) -> Overview:
         """Everything on the page."""
-        requests = await self._store.read(lambda conn: self._requests.recent(conn, LATEST))
+        requests = await self._store.read(self._latest)
         return Overview(
             village=self._village.name,
             kind=self._village.kind,
@@ -98,12 +100,18 @@ class Views:
             classes=tuple(ClassView(*row) for row in self._controller.assignment.rows()),
             modems=tuple(map(modem_view, await self.standings())),
             queue=self._queue(),
-            requests=tuple(
-                RequestView(r.ticket, r.letter, r.state, r.source, mask_name(r.name), r.created_at) for r in requests
-            ),
+            requests=requests,
             host=_shown(self._host.figures()),
             devices=tuple(device_view(figures) for figures in self._devices()),
             health=self._health.current(),
+        )
+
+    def _latest(self, conn: sqlite3.Connection) -> tuple[RequestView, ...]:
+        latest = self._requests.recent(conn, LATEST)
+        stuck = set(dead_requests(conn, [request.id for request in latest]))
+        return tuple(
+            RequestView(r.ticket, r.letter, r.state, r.source, mask_name(r.name), r.created_at, r.id in stuck)
+            for r in latest
         )
 
     async def refresh(self) -> None:

@@ -87,7 +87,7 @@ class QueueView:
 
 @dataclass(frozen=True, slots=True)
 class RequestView:
-    """One of the latest requests; `created_at` in Unix seconds."""
+    """One of the latest requests; `created_at` in Unix seconds. `stuck`: something of it was refused for good."""
 
     ticket: str
     letter: str
@@ -95,6 +95,7 @@ class RequestView:
     source: str
     name_masked: str
     created_at: float
+    stuck: bool = False
 
 
 @dataclass(frozen=True, slots=True)

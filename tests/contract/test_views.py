@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -17,6 +18,7 @@ from edge.health import Health
 from edge.modem.status import ModemStatus
 from edge.monitor.snmp.figures import DeviceFigures
 from edge.queue.request import Request
+from edge.queue.store import outbox
 from edge.queue.store.database import Store
 from edge.queue.store.messages import Messages
 from edge.queue.store.requests import Requests
@@ -88,6 +90,21 @@ async def test_the_page_gets_the_latest_requests_masked(store: Store, tmp_path: 
     assert {request.name_masked for request in overview.requests} == {"S••• A•••"}
     for secret in (REQUEST.name, REQUEST.nik, REQUEST.phone):
         assert secret not in repr(overview)
+
+
+async def test_the_page_tells_which_request_was_refused(store: Store, tmp_path: Path) -> None:
+    """The office sees that something was refused, and has to call somebody to hear whose letter that is."""
+    for number in range(2):
+        made = replace(REQUEST, id=f"r{number}", ticket=f"T{number}")
+        await store.write(partial(REQUESTS.add, request=made, now=float(number)))
+
+    def refuse(conn: sqlite3.Connection) -> None:
+        rows = outbox.claim(conn, Seal(bytes(32)), now=2.0, most_wait_s=60.0, limit=1)
+        outbox.settle(conn, rows[0], "dead", now=2.0, error="422")
+
+    await store.write(refuse)
+    overview = await looking(store, tmp_path, Health(lambda: 0.0)).overview()
+    assert {request.ticket: request.stuck for request in overview.requests} == {"T0": True, "T1": False}
 
 
 async def test_what_is_not_configured_is_none_and_never_nought(store: Store, tmp_path: Path) -> None:

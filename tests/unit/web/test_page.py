@@ -74,6 +74,13 @@ def test_what_comes_from_outside_is_escaped() -> None:
     assert html.count("&lt;script&gt;") >= 4
 
 
+def test_a_request_that_was_refused_is_told_from_one_that_waits() -> None:
+    """The counter says "on its way" of a letter that nobody will ever write."""
+    waiting = RequestView("K47-M2", "SKTM", "received", "sms", "S•••", NOW)
+    assert texts.STUCK not in render(replace(WELL, requests=(waiting,)))
+    assert texts.STUCK in render(replace(WELL, requests=(replace(waiting, stuck=True),)))
+
+
 def test_devices_are_shown_only_where_there_are_some() -> None:
     """Most offices have none: an empty table would ask for what is not there."""
     assert f">{texts.DEVICES}<" not in render(WELL)
