@@ -34,6 +34,7 @@ Step = tuple[float, str, State, float]
             id="a reason to try sooner does not hammer",
         ),
         pytest.param([(0, "hasten", "closed", 0)], id="nothing to hasten"),
+        pytest.param([(0, "fail", "closed", 8), (1, "answer", "closed", 0)], id="an answer ends the wait"),
     ],
 )
 def test_steps(steps: list[Step]) -> None:

@@ -11,7 +11,7 @@ import pytest
 from edge.queue.forwarder import Way
 from edge.queue.sink import Beat, Changes, Dead, Declined, Replaced, Retry, Unauthorised
 from edge.queue.store import outbox
-from tests.unit.queue.box import Box, box
+from tests.unit.queue.box import SEAL, Box, box
 from tests.unit.queue.far_end import FarEnd
 from tests.unit.queue.virtual import BEGIN, ram, run, until
 
@@ -384,6 +384,27 @@ def test_a_broker_keeps_the_row_until_the_far_end_has_it(tmp_path: Path) -> None
                 found = await here.store.read(lambda conn, request=request: here.requests.get(conn, request))  # type: ignore[misc]  # bound now
                 states[request] = found.state if found else None
             assert states == {first: "forwarded", second: "received"}
+
+    run(main)
+
+
+def test_nothing_expires_by_a_clock_that_nobody_set(tmp_path: Path) -> None:
+    """A clock that stands ten years ahead lets every hour of the week go."""
+
+    async def main() -> None:
+        far = FarEnd()
+        async with box(tmp_path, far) as here:
+            await until(lambda: bool(far.beats), "the box is known")
+            far.reachable = lambda: False
+            here.clock.sure, now = False, here.clock.wall()
+            await here.store.write(
+                lambda conn: outbox.put(conn, SEAL, None, "uplink_hour", "{}", now=now, expires_at=now + 60)
+            )
+            await asyncio.sleep(3_600)
+            assert await here.rows() != [("expired",)]
+            here.clock.sure = True
+            await asyncio.sleep(3_600)
+            assert await here.rows() == [("expired",)]
 
     run(main)
 

@@ -1,5 +1,6 @@
 """What a portal's answers mean, for any answer at all."""
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -21,6 +22,7 @@ PARCEL = Parcel("e", "r", "request", Lane.REQUEST, 1, 0.0, b'{"applicant":{"name
 
 @given(st.integers(100, 599), KINDS, st.binary(max_size=200), st.none() | st.text(max_size=12))
 @example(403, PROBLEM, b'{"type":"urn:kampung:problem:installation-replaced"}', None)
+@example(403, "text/html", b"<html>", None)
 def test_only_the_portal_itself_refuses_for_good(status: int, kind: str, body: bytes, after: str | None) -> None:
     """A captive portal's page makes a dead letter, or an answer ends the task."""
     outcome = answers.refusal(Answer(status, kind, after, body), PARCEL)
@@ -29,6 +31,14 @@ def test_only_the_portal_itself_refuses_for_good(status: int, kind: str, body: b
         assert kind in (JSON, PROBLEM)
     else:
         assert isinstance(outcome, Unauthorised if status == 401 else Retry)
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 503])
+def test_an_event_that_is_not_taken_now_is_tried_again(status: int) -> None:
+    """A busy portal makes a dead letter of an event."""
+    outcome = answers.rejected({"status": status}, PARCEL)
+    assert isinstance(outcome, Retry)
+    assert outcome.own
 
 
 @given(st.dictionaries(st.sampled_from(["title", "detail", "status", "type"]), JSONS))

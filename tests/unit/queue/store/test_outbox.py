@@ -87,6 +87,36 @@ def test_a_postponed_row_comes_when_it_is_due(conn: sqlite3.Connection, ahead_s:
     assert bool(claim(conn)) is due
 
 
+@pytest.mark.parametrize(("days", "due"), [(39, False), (41, True)])
+def test_a_row_scheduled_beyond_any_plan_is_due(conn: sqlite3.Connection, days: int, due: bool) -> None:
+    """What was written under a clock years ahead waits for that year."""
+    outbox.put(conn, SEAL, None, "uplink_hour", "{}", now=NOW, not_before=NOW + days * 86_400)
+    assert bool(claim(conn)) is due
+
+
+def test_a_row_that_may_have_arrived_before_it_was_damaged_is_not_withdrawn(conn: sqlite3.Connection) -> None:
+    """A villager is told that a request is cancelled which the portal works on."""
+    request = file(conn, 1)
+    (row,) = claim(conn)
+    outbox.postpone(conn, row, not_before=NOW, error="no answer")
+    conn.execute("UPDATE outbox SET payload = x'0102'")
+    assert claim(conn) == []
+    assert outbox_view.backlog(conn).dead == 1
+    assert not outbox.withdraw(conn, request, now=NOW)
+
+
+def test_a_dead_row_behind_an_open_one_is_held_when_it_is_tried_again(conn: sqlite3.Connection) -> None:
+    """After a salvage an event goes up before the request that it is about."""
+    request = file(conn, 1)
+    outbox.put(conn, SEAL, request, "cancel_requested", "{}", now=NOW)
+    conn.execute("UPDATE outbox SET state = 'dead' WHERE kind = 'cancel_requested'")
+    assert outbox.revive(conn, 2, now=NOW)
+    (row,) = claim(conn)
+    assert row.kind == "request"
+    outbox.settle(conn, row, "delivered", now=NOW)
+    assert [row.kind for row in claim(conn)] == ["cancel_requested"]
+
+
 def test_a_hurry_ends_every_wait(conn: sqlite3.Connection) -> None:
     """An uplink that came back would carry nothing for minutes."""
     file(conn, 1)
