@@ -9,6 +9,7 @@ from pathlib import Path
 
 from edge.queue.store import errors, files
 from edge.queue.store.guard import Guard
+from edge.queue.store.tables import DERIVED
 from edge.queue.store.volume import Ballast
 from edge.queue.store.wal import Log
 
@@ -47,7 +48,7 @@ class OpenFile:
         for (table,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():
             quoted = table.replace('"', '""')
             name = table.replace("'", "''")
-            if not table.startswith("sqlite_"):
+            if not table.startswith("sqlite_") and table not in DERIVED:
                 connection.execute(
                     f'CREATE TEMP TRIGGER "touched_{quoted}" AFTER INSERT ON main."{quoted}" '
                     f"BEGIN SELECT touched('{name}'); END"
