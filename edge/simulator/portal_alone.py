@@ -16,18 +16,25 @@ from edge.simulator.portal import MODES, Portal
 from edge.simulator.portal_chaos import Chaos
 
 _FIRST_VILLAGE = 3_510_100_001
-_ABOUT = """\
+_ABOUT = f"""\
 The reference portal. Writes "ready PORT" to standard output once it listens; ca.pem (and with --client-certificates
 client-CODE.pem and client-CODE-key.pem) stand in --dir, and are kept from one start to the next.
 
 example:  python -m edge.simulator.portal --port 0 --dir /tmp/portal --control /tmp/portal/control \\
               --db /tmp/portal/portal.db --villages 217 --key secret --chaos 7:0.3
+          curl --cacert /tmp/portal/ca.pem -H "Authorization: Bearer secret" \\
+              "https://localhost:PORT/v1/villages/3510052001/changes?after=&wait=0&limit=50"
+          echo '{{"do":"status"}}' | socat - UNIX:/tmp/portal/control
+
+A box is pointed at it by upstream.url = "https://localhost:PORT", upstream.ca_file = ca.pem and the key as portal-key.
 
 Orders are JSON lines on the control socket, each answered by one line:
-  {"do":"requests"} {"do":"effects"} {"do":"order","id":ID} {"do":"audit"} {"do":"calls"} {"do":"blobs"} {"do":"status"}
-  {"do":"mode","mode":MODE} {"do":"chaos","seed":7,"rate":0.3} {"do":"complete","id":ID} {"do":"complete_all"}
-  {"do":"reject","id":ID,"why":TEXT} {"do":"change","id":ID,"state":STATE} {"do":"forget","village":CODE}
-  {"do":"enrol","village":CODE,"installation":UUID} {"do":"poison","id":ID,"status":500} (0 heals it)
+  {{"do":"requests"}} {{"do":"effects"}} {{"do":"order","id":ID}} {{"do":"audit"}} {{"do":"calls"}} {{"do":"blobs"}}
+  {{"do":"status"}} {{"do":"mode","mode":MODE}} {{"do":"chaos","seed":7,"rate":0.3}} {{"do":"complete","id":ID}}
+  {{"do":"complete_all"}} {{"do":"reject","id":ID,"why":TEXT}} {{"do":"change","id":ID,"state":STATE}}
+  {{"do":"forget","village":CODE}} {{"do":"enrol","village":CODE,"installation":UUID}}
+  {{"do":"poison","id":ID,"status":500}} (0 heals it)
+MODE is one of {", ".join(MODES)}: what every call meets.
 "audit" names what had two effects ("twice") or came out of order ("disorder"): both are empty when all is right.
 """
 
@@ -71,12 +78,12 @@ def _options(arguments: list[str]) -> argparse.Namespace:
         description=_ABOUT,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (127.0.0.1)")
     parser.add_argument("--port", type=int, required=True, help="0 takes a free one")
     parser.add_argument("--dir", type=Path, required=True, help="where the certificates are written")
     parser.add_argument("--control", type=Path, required=True, help="path of the Unix socket for orders")
-    parser.add_argument("--key", default="portal-key", help="the bearer key of --village")
-    parser.add_argument("--village", default="3510052001")
+    parser.add_argument("--key", default="portal-key", help="the bearer key of --village (portal-key)")
+    parser.add_argument("--village", default="3510052001", metavar="CODE", help="its village (3510052001)")
     parser.add_argument(
         "--villages",
         type=int,
@@ -84,12 +91,18 @@ def _options(arguments: list[str]) -> argparse.Namespace:
         metavar="N",
         help=f"N more villages: {_FIRST_VILLAGE}, ... with the keys KEY-CODE",
     )
-    parser.add_argument("--name", action="append", default=None, help="name or address in the certificate")
+    parser.add_argument(
+        "--name", action="append", default=None, help="name or address in the certificate; may be repeated"
+    )
     parser.add_argument("--db", type=Path, default=None, help="file that outlives a kill; without it all is in memory")
     parser.add_argument(
-        "--chaos", type=Chaos.parse, default=Chaos(), metavar="SEED:RATE", help="lie, RATE of the calls"
+        "--chaos",
+        type=Chaos.parse,
+        default=Chaos(),
+        metavar="SEED:RATE",
+        help="lie at RATE (0 to 1) of the calls, the same way for the same SEED",
     )
-    parser.add_argument("--most", type=int, default=256, help="calls at once; more get 503 with Retry-After")
+    parser.add_argument("--most", type=int, default=256, help="calls at once (256); more get 503 with Retry-After")
     parser.add_argument("--client-certificates", action="store_true", help="write one for every village")
     parser.add_argument("--no-epochs", action="store_true", help="be a portal that knows no installations")
     parser.add_argument("--no-gzip", action="store_true", help="answer 415 to a compressed body")
