@@ -237,6 +237,8 @@ def _standing(said: Said) -> list[str]:
         f"{said['waiting']} rows wait{oldest}; {said['dead']} are dead; {said['bytes']} bytes",
         f"portal: last answer {contact}, {way}",
     ]
+    if said["refused"]:
+        lines.append(f"the portal refuses this box, nothing is sent: {said['refused']}")
     if said["next_try_s"] is not None:
         lines.append(f"next try in {spoken(said['next_try_s'])}")
     lines += [f"certificate of {each['whose']}: until {_when(each['not_after'])}" for each in said["certificates"]]

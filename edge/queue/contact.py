@@ -39,7 +39,7 @@ class Way:
 
 
 class Contact:
-    """The state of the contact. `last` is the Unix time of the last proper answer, or None."""
+    """The state of the contact. `last` is the Unix time of the last proper answer, or None; `refusal` why we pause."""
 
     def __init__(self, settings: Upstream, *, clock: Clock, health: Health, way: Callable[[], Way] = Way) -> None:
         self._settings = settings
@@ -56,6 +56,7 @@ class Contact:
         self._sooner = asyncio.Event()
         self._single = asyncio.Lock()
         self.last: float | None = None
+        self.refusal = ""
 
     @property
     def way(self) -> Way:
@@ -96,11 +97,15 @@ class Contact:
         self._refused = False
         self._paused_until = 0.0
         self.last = self._clock.wall()
+        if self._ours.is_set():
+            self.refusal = ""
         self._health.clear("upstream-unauthorised")
         return recovered
 
     def enrolled(self) -> None:
         """A heartbeat was answered: this installation speaks for its village."""
+        if not self._ours.is_set():
+            self.refusal = ""
         self._ours.set()
         self._health.clear("installation-replaced")
 
@@ -130,7 +135,7 @@ class Contact:
 
         Once replaced nothing but a heartbeat is tried: what comes down is for the successor.
         """
-        self._refused = True
+        self._refused, self.refusal = True, outcome.detail
         if isinstance(outcome, Replaced):
             self._ours.clear()
         self._paused_until = self._clock.monotonic() + self._settings.retry_most_s * (0.5 + _JITTER.random() / 2)

@@ -42,7 +42,8 @@ class Status:
     """Rows that wait, the age of the oldest (s), dead letters, Unix time of the upstream's last proper answer.
 
     `depths` are rows and bytes by lane and state, `next_try_s` the seconds until the next row is due (None: none waits
-    for a time), `breaker` the state of the present uplink's way, `epoch` what the upstream calls this installation.
+    for a time), `breaker` the state of the present uplink's way, `epoch` what the upstream calls this installation,
+    `refused` why it refuses this box itself ("": it does not).
     """
 
     waiting: int
@@ -57,6 +58,7 @@ class Status:
     epoch: int = 0
     last_beat: float | None = None
     certificates: tuple[Certificate, ...] = ()
+    refused: str = ""
 
 
 class Forwarder:
@@ -170,6 +172,7 @@ class Forwarder:
             epoch=self._enrolment.epoch,
             last_beat=self._heartbeat.last,
             certificates=self._sink.certificates(),
+            refused=self._contact.refusal,
         )
 
     async def _hurry_on(self) -> None:

@@ -62,6 +62,7 @@ class OutboxByHand:
             "bytes": status.bytes,
             "next_try_s": status.next_try_s,
             "breaker": status.breaker,
+            "refused": status.refused,
             "uplink": status.uplink,
             "epoch": status.epoch,
             "last_contact_s": None if status.last_contact is None else max(0.0, now - status.last_contact),

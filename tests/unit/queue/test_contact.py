@@ -8,7 +8,7 @@ from edge.config import Upstream
 from edge.health import Health
 from edge.queue.breaker import OPENS_AT
 from edge.queue.contact import Contact
-from edge.queue.sink import Retry, Unauthorised
+from edge.queue.sink import Replaced, Retry, Unauthorised
 
 SETTINGS = Upstream(url="https://portal.example", retry_first_s=1, retry_most_s=300)
 
@@ -94,6 +94,22 @@ async def test_a_refused_key_pauses_until_a_hurry_or_an_answer() -> None:
         await contact.unpaused()
     contact.answered("up")
     assert codes(health) == []
+
+
+async def test_only_a_heartbeat_ends_that_we_are_replaced() -> None:
+    """Who asks why nothing is sent hears that all is well, because a call that was under way was answered."""
+    contact, health, clock = make()
+    contact.refused(Replaced("403: newer"))
+    contact.answered("down")
+    assert (contact.refusal, codes(health)) == ("403: newer", [("installation-replaced", "")])
+    clock.now += 301
+    await contact.unpaused(beat=True)
+    sending = asyncio.ensure_future(contact.unpaused())
+    await asyncio.sleep(0)
+    assert not sending.done()
+    contact.enrolled()
+    await sending
+    assert (contact.refusal, codes(health)) == ("", [])
 
 
 async def test_hurry_ends_what_is_under_way_but_not_what_comes_after() -> None:
