@@ -329,8 +329,8 @@ class Attachments:
         await asyncio.to_thread(self._file(scan).remove)
 
     async def _forget(self, scan: Attachment) -> None:
-        await self._store.write(lambda conn: rows.forget(conn, scan.id), draining=True)
-        await asyncio.to_thread(self._file(scan).remove)
+        if await self._store.write(lambda conn: rows.forget(conn, scan.id), draining=True):
+            await asyncio.to_thread(self._file(scan).remove)
 
     async def _known(self, identifier: str) -> Attachment | None:
         return await self._store.read(lambda conn: rows.get(conn, self._seal, identifier))

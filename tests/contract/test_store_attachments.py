@@ -290,6 +290,17 @@ async def test_what_belongs_to_nobody_is_swept(box: Box) -> None:
     assert await box.known(request.id) == []
 
 
+async def test_a_scan_that_became_whole_while_others_are_swept_stays(box: Box) -> None:
+    """A scan that comes back after a day is acknowledged, and its bytes are swept away in the same moment."""
+    request = await box.file()
+    plain = scan(70_000)
+    begun = await box.scans.begin(request.id, announced(plain))
+    box.clock.now += 86_401
+    whole = await box.scans.receive(request.id, begun.attachment.id, 0, flow(plain))
+    await box.scans._sweep_one(begun.attachment)  # as the sweep saw it before
+    assert await box.files() == {whole.attachment.id}
+
+
 async def test_a_folder_among_the_scans_hinders_no_sweep(box: Box) -> None:
     """On a disk of their own (lost+found) nothing would ever be swept, and the room for scans ran out."""
     taken = await box.whole(scan(70_000))

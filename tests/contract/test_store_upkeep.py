@@ -134,6 +134,13 @@ async def test_what_is_young_open_or_of_a_wrong_clock_stays(
     assert await rows(store) == dict.fromkeys(TABLES, 1) | stays
 
 
+async def test_a_short_memory_keeps_the_keys_of_the_desk(store: Store) -> None:
+    """A desk that sends again within its 90 days files a second request."""
+    await fill(store, NOW - 60 * DAY_S, over=True)
+    gone = await Upkeep(store, keep_days=30, clock=Clock()).once()
+    assert (gone["idempotency"], gone["staff_message"]) == (0, 1)
+
+
 async def test_young_rows_are_not_walked_through(store: Store) -> None:
     """A million waiting rows are read through each day."""
     await fill(store, NOW - DAY_S, over=True, many=1_100)

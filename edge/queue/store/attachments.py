@@ -78,9 +78,9 @@ def note(conn: sqlite3.Connection, identifier: str, *, received: int) -> None:
     conn.execute("UPDATE attachment SET received = ? WHERE id = ? AND state = 'arriving'", (received, identifier))
 
 
-def forget(conn: sqlite3.Connection, identifier: str) -> None:
-    """End an arrival that comes to nothing."""
-    conn.execute("DELETE FROM attachment WHERE id = ? AND state = 'arriving'", (identifier,))
+def forget(conn: sqlite3.Connection, identifier: str) -> bool:
+    """End an arrival that comes to nothing; False when it is none any more."""
+    return conn.execute("DELETE FROM attachment WHERE id = ? AND state = 'arriving'", (identifier,)).rowcount == 1
 
 
 def make_whole(conn: sqlite3.Connection, seal: Seal, scan: Attachment, *, now: float) -> None:

@@ -23,6 +23,7 @@ log = logging.getLogger("edge.queue.store")
 
 DAY_S = 86_400.0
 SETTLED_DAYS = 30
+IDEMPOTENCY_DAYS = 90  # what the desk API promises
 AUDIT_MOST = 100_000
 EARLIEST = 1_704_067_200.0  # 2024: an earlier time was written by a clock that nobody had set
 _FIRST_S = 600.0
@@ -40,6 +41,7 @@ class Rule:
     when: str = "1"
     key: str = "rowid"
     days: int | None = None  # None: as long as the configuration says
+    least_days: int = 0  # whatever the configuration says
     children: str = ""  # deleted first, by the key
     ordered: bool = True  # whether `at` grows with the key, so that a window without old rows ends the walk
 
@@ -49,7 +51,7 @@ def _closed() -> str:
 
 
 RULES = (
-    Rule("idempotency", "created_at"),
+    Rule("idempotency", "created_at", least_days=IDEMPOTENCY_DAYS),
     Rule("outbox", "settled_at", "state IN ('delivered', 'withdrawn', 'expired', 'discarded')", days=SETTLED_DAYS),
     Rule("change", "at", days=SETTLED_DAYS),
     Rule("staff_message", "read_at", "read_at IS NOT NULL"),
@@ -110,7 +112,7 @@ class Upkeep:
         if self._clock.trusted():
             now = self._clock.wall()
             for rule in RULES:
-                days = self._keep_days if rule.days is None else rule.days
+                days = max(rule.least_days, self._keep_days if rule.days is None else rule.days)
                 gone[rule.table] = await self._walk(rule, before=now - days * DAY_S)
         await self._store.write(_optimise, draining=True)
         return gone
