@@ -157,6 +157,8 @@ async def test_heartbeat_learns_the_epoch_and_that_it_is_replaced(tmp_path: Path
         assert far.regency.beats[-1] == {"installation": "x", "epoch": 0}
         far.regency.epoch = {"replaced": True}
         assert isinstance(await sink.beat(b"{}"), Replaced)
+        far.regency.epoch = {"epoch": 2**53 + 1}  # no program could say it back in JSON
+        assert isinstance(await sink.beat(b"{}"), Retry)
         far.regency.epoch = {"epoch": "many"}
         assert isinstance(await sink.beat(b"{}"), Retry)
 

@@ -52,7 +52,7 @@ class _Held(msgspec.Struct):
 class _Lives(msgspec.Struct):
     """The far end's answer to a heartbeat."""
 
-    epoch: Annotated[int, Meta(ge=0)] = 0
+    epoch: Annotated[int, Meta(ge=0, le=2**53)] = 0
     replaced: bool = False
 
 

@@ -26,7 +26,7 @@ from edge.queue.store.backup import BackupRefused
 _UNSENT_MOST = 10_000
 _PIECE = 1 << 20
 _FACTS_MOST = 16
-_EPOCH_MOST = 1 << 53
+_EPOCH_MOST = 1 << 62  # far above what an upstream may give
 _YEAR_3000 = 32_503_680_000
 _WORD = re.compile(r"[0-9A-Za-z.-]{1,64}")
 _PARTS = ("", "-wal", "-shm", ".salvaged", ".salvaging")  # of a store that stands there
