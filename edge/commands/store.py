@@ -223,6 +223,8 @@ def _store_file(config: Config) -> Path:
 def _key(keys: Path) -> bytes:
     from edge import credentials
 
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        (keys / "store-key").open("rb").close()  # who is no root is told so
     try:
         return credentials.read(keys.absolute()).store_key
     except credentials.CredentialError as error:
