@@ -310,10 +310,13 @@ def discard(conn: sqlite3.Connection, seq: int, *, now: float, reason: str) -> b
 def withdraw(conn: sqlite3.Connection, request: str, *, now: float) -> bool:
     """Take back the request's rows if none can have reached the portal; False when one may have.
 
-    A row that was refused never arrived; one that is dead for its own faults (no answer, again and again) may have.
+    A row that was refused, and perhaps given up since, never arrived; one that died of its own faults (no answer, again
+    and again) may have.
     """
     tried = conn.execute(
-        "SELECT 1 FROM outbox WHERE request = ? AND attempts > 0 AND (state <> 'dead' OR faults > 0)", (request,)
+        "SELECT 1 FROM outbox WHERE request = ? AND attempts > 0 AND "
+        "(state NOT IN ('dead', 'discarded') OR faults > 0)",
+        (request,),
     ).fetchone()
     if tried is not None:
         return False

@@ -155,6 +155,15 @@ def test_only_what_never_left_is_withdrawn(conn: sqlite3.Connection, tried: bool
     assert bool(claim(conn)) is tried
 
 
+def test_what_was_refused_and_given_up_can_be_cancelled(conn: sqlite3.Connection) -> None:
+    """The portal is asked to cancel what it never took, and its refusal is one more dead letter."""
+    request = file(conn, 1)
+    (row,) = claim(conn)
+    outbox.settle(conn, row, "dead", now=NOW, error="422")
+    assert outbox.discard(conn, row.seq, now=NOW, reason="no such village")
+    assert outbox.withdraw(conn, request, now=NOW)
+
+
 def test_the_backlog_tells_what_waits(conn: sqlite3.Connection) -> None:
     """The page would show an empty queue while requests wait, or the sender sleep past the next try."""
     assert outbox_view.backlog(conn) == Backlog(0, None, 0, None, False, {})
