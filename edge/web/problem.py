@@ -83,8 +83,8 @@ _DECLARED = (
         "the Content-Range does not fit the file or the body",
         "send bytes FIRST-LAST/SIZE with so many bytes, or bytes */SIZE to ask",
     ),
-    Kind("wrong-content", 422, "the file is not of its media type", "announce it anew; PDF, JPEG and PNG are taken"),
-    Kind("hash-differs", 422, "the file's SHA-256 is another", "what came is thrown away: begin the attachment anew"),
+    Kind("wrong-content", 409, "the file is not of its media type", "announce it anew; PDF, JPEG and PNG are taken"),
+    Kind("hash-differs", 409, "the file's SHA-256 is another", "what came is thrown away: begin the attachment anew"),
 )
 KINDS: Mapping[str, Kind] = MappingProxyType({kind.code: kind for kind in _DECLARED})
 
