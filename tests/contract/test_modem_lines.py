@@ -66,8 +66,13 @@ async def noise(it: Office) -> None:
     assert len(it.given) - 1 <= len(it.received()) <= len(it.given)
     assert set(it.received()) <= set(it.given)
     assert set(it.received().values()) == {1}
-    assert it.taken().keys() == set(it.promised)
-    twins = sum(it.taken().values()) - len(it.promised)
+    taken = it.taken()
+    assert taken.keys() <= set(it.promised)
+    # Twice in doubt, or refused as noise had it: a person is told of it.
+    missing = [text for text in it.promised if text not in taken]
+    assert all(it.sending(text).state in ("uncertain", "failed") for text in missing), missing
+    assert len(missing) <= 2
+    twins = sum(taken.values()) - len(taken)
     assert twins <= it.box.contents().uncertain
 
 
