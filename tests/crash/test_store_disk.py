@@ -70,7 +70,10 @@ def check_failing(found: list[dict[str, Any]]) -> None:
     for point in found:
         hold(point)
     running = [point for point in failing if not point["refused"]]
-    assert all(point["health"] == ["+store-failing", "-store-failing"] for point in running)
+    for point in running:
+        # What fails without a loss (a log that is shortened later, say) need not be told.
+        untold = not point["health"] and set(point["told"].values()) == {"ok"}
+        assert untold or point["health"] == ["+store-failing", "-store-failing"], point
     assert {answer for point in running for answer in point["told"].values()} == {"ok", "failed", "uncertain"}
     print(f"{len(failing)} of {whole['seen']} calls failed, each in a run of its own")
 
