@@ -25,6 +25,7 @@ from edge.simulator.village import NAMESPACES
 
 EXIT_FAILED, EXIT_IMPOSSIBLE, EXIT_INTERRUPTED = 1, 3, 130
 SMOKE_LIMIT_S = 45
+_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _TOOLS = {
     "ip": "iproute2",
     "tc": "iproute2",
@@ -47,8 +48,7 @@ def main(smoke: bool) -> int:
     if sentence:
         _say(sentence)
         return EXIT_IMPOSSIBLE
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)  # until the loop runs, and after it: leave as by Ctrl-C
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDINGS)  # until the loop can take them, and again while it tidies up
     try:
         with claim() as home, _same_terminal():
             status = asyncio.run(_keep(home, smoke=smoke))
@@ -56,8 +56,6 @@ def main(smoke: bool) -> int:
     except HomeRefused as error:
         _say(str(error))
         return EXIT_IMPOSSIBLE
-    except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
 
 
 def obstacle() -> str:
@@ -82,6 +80,11 @@ def _say(sentence: str) -> None:
 
 async def _keep(home: Path, *, smoke: bool) -> int:
     """Run the village in `home` until it ends or a signal ends it."""
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in _ENDINGS:
+        loop.add_signal_handler(number, ended.set)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDINGS)
     page = await asyncio.start_server(lambda r, w: forward(r, w, home / "page.sock"), "127.0.0.1", 0)
     port = page.sockets[0].getsockname()[1]
     # pdeathsig: the child's end follows from ours even by SIGKILL (prctl(2) PR_SET_PDEATHSIG).
@@ -95,15 +98,17 @@ async def _keep(home: Path, *, smoke: bool) -> int:
             stdin=subprocess.DEVNULL if smoke else None,
             stdout=sys.stderr if smoke else None,
         )
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, _kill, village)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(SMOKE_LIMIT_S if smoke else None):
-                return await village.wait()
-        _kill(village)
-        _say(f"the smoke was not done in {SMOKE_LIMIT_S} s")
-        return await village.wait()
+        done, asked = asyncio.ensure_future(village.wait()), asyncio.ensure_future(ended.wait())
+        limit = SMOKE_LIMIT_S if smoke else None
+        await asyncio.wait({done, asked}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDINGS)
+        asked.cancel()
+        if not done.done():
+            _kill(village)
+            if not ended.is_set():
+                _say(f"the smoke was not done in {limit} s")
+        status = await done
+        return EXIT_INTERRUPTED if ended.is_set() else status
 
 
 def _kill(village: asyncio.subprocess.Process) -> None:

@@ -1,7 +1,8 @@
 """The queue room alone, as a process that may be killed: files a desk request under a key and forwards it.
 
 `python -m tests.crash.store_box DATABASE URL CA KEY`; ``KAMPUNG_EDGE_KILL_AT`` says where it dies. It prints
-``accepted ID`` once the request is durable, ``state STATE`` at each change, and ends when it is completed.
+``accepted ID`` once the request is durable, ``state STATE`` at each change, and ends when it is completed and nothing
+waits any more.
 """
 
 from __future__ import annotations
@@ -33,6 +34,11 @@ def note(conn: sqlite3.Connection, request: Request, change: Change) -> None:
     conn.execute("INSERT INTO audit (kind, subject, detail, at) VALUES ('sms', ?, ?, 0)", (request.id, change.state))
 
 
+def _unsettled(conn: sqlite3.Connection) -> int:
+    (count,) = conn.execute("SELECT count(*) FROM outbox WHERE state != 'delivered'").fetchone()
+    return int(count)
+
+
 async def main(database: str, url: str, ca_file: str, key: str) -> None:
     clock = SystemClock()
     settings = Upstream(
@@ -52,7 +58,7 @@ async def main(database: str, url: str, ca_file: str, key: str) -> None:
     request = (await desk.submit(NEW, idempotency_key=key)).request
     print(f"accepted {request.id}", flush=True)
     told = ""
-    while told != "completed":
+    while told != "completed" or await store.read(_unsettled):  # the end may be told before the PUT is settled
         found = await desk.get(request.id)
         assert found is not None
         if found.state != told:

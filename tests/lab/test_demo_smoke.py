@@ -71,7 +71,7 @@ def test_kill_9_leaves_no_process_and_the_next_demo_no_file(temporary: dict[str,
     with start(temporary) as demo:
         eventually(lambda: homes(temporary) and left not in homes(temporary), 5)
         demo.terminate()
-        demo.wait(10)
+        demo.wait(20)
     assert homes(temporary) == []
 
 
