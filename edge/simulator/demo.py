@@ -87,7 +87,8 @@ async def _keep(home: Path, *, smoke: bool) -> int:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDINGS)
     page = await asyncio.start_server(lambda r, w: forward(r, w, home / "page.sock"), "127.0.0.1", 0)
     port = page.sockets[0].getsockname()[1]
-    # pdeathsig: the child's end follows from ours even by SIGKILL (prctl(2) PR_SET_PDEATHSIG).
+    # pdeathsig: the child's end follows from ours even by SIGKILL (prctl(2) PR_SET_PDEATHSIG); an
+    # end before that call is seen by the child itself.
     guarded = ("setpriv", "--pdeathsig", "KILL", "unshare", *_flags(), sys.executable, "-m")
     async with page:
         village = await asyncio.create_subprocess_exec(

@@ -38,6 +38,17 @@ def claim(base: Path | None = None) -> Iterator[Path]:
         os.close(held)
 
 
+def is_held(home: Path) -> bool:
+    """Whether the demo of `home` lives still."""
+    try:
+        os.close(_lock(home / "lock", fcntl.LOCK_SH | fcntl.LOCK_NB))
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        pass  # swept away already
+    return False
+
+
 def _own(base: Path) -> None:
     """Make `base`, or be sure that the one that stands there is a directory of this user that nobody else writes."""
     if len(os.fsencode(base)) > _LONGEST:

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from edge.simulator import menu, netns
+from edge.simulator.home import is_held
 from edge.simulator.scene import Scene, opened
 from edge.simulator.settings import LONG, SHORT
 from edge.simulator.smoke import Smoke, say
@@ -75,5 +76,7 @@ async def begin(scene: Scene) -> float:
 
 if __name__ == "__main__":
     os.umask(0o077)
+    if not is_held(Path(sys.argv[1])):
+        sys.exit("its demo was killed before this process could be bound to it")
     with contextlib.suppress(KeyboardInterrupt):
         sys.exit(main(Path(sys.argv[1]), sys.argv[2]))

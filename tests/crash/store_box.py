@@ -34,9 +34,9 @@ def note(conn: sqlite3.Connection, request: Request, change: Change) -> None:
     conn.execute("INSERT INTO audit (kind, subject, detail, at) VALUES ('sms', ?, ?, 0)", (request.id, change.state))
 
 
-def _unsettled(conn: sqlite3.Connection) -> int:
+def _unsettled(conn: sqlite3.Connection) -> bool:
     (count,) = conn.execute("SELECT count(*) FROM outbox WHERE state != 'delivered'").fetchone()
-    return int(count)
+    return bool(count)
 
 
 async def main(database: str, url: str, ca_file: str, key: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.simulator.home import HomeRefused, claim
+from edge.simulator.home import HomeRefused, claim, is_held
 
 DIE = """
 import os, sys
@@ -78,3 +78,14 @@ def test_a_link_is_refused(short: Path) -> None:
     (short / "elsewhere").mkdir()
     with pytest.raises(HomeRefused), claim(short / "demos"):
         pass
+
+
+def test_a_home_is_held_until_its_demo_ends(short: Path) -> None:
+    """A village whose demo was killed while it started runs on by itself."""
+    with claim(short / "demos") as home:
+        assert is_held(home)
+        kept = home.rename(home.parent / "kept")
+        assert is_held(kept)
+        assert not is_held(home)
+        kept.rename(home)
+    assert not is_held(home)
