@@ -28,9 +28,9 @@ from edge.queue.outbox_by_hand import OutboxByHand
 from edge.queue.records import Records
 from edge.queue.sink import KINDS
 from edge.queue.store.database import Store, StoreError, StoreReadOnly
+from edge.queue.store.mend.scrub import Scrub
 from edge.queue.store.messages import Messages
 from edge.queue.store.requests import Requests
-from edge.queue.store.scrub import Scrub
 from edge.queue.store.seal import Seal
 from edge.queue.store.upkeep import Upkeep
 from edge.queue.store.wear import Wear

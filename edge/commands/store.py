@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from edge.config import Config
-    from edge.queue.store.examine import Findings
+    from edge.queue.store.mend.examine import Findings
     from edge.queue.store.restore import Restored
 
 KEYS = Path("/etc/kampung-edge/keys")
@@ -181,7 +181,7 @@ def check(path: Path, as_json: bool) -> None:
     \b
     Example: kampung-edge store check --json
     """
-    from edge.queue.store.examine import examine
+    from edge.queue.store.mend.examine import examine
 
     config = load(path)
     file = _store_file(config)

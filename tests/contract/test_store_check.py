@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from edge.queue.store import audit, files, outbox, repair
-from edge.queue.store.damage import listed
+from edge.queue.store import audit, files, outbox
 from edge.queue.store.errors import StoreUnavailable
-from edge.queue.store.examine import examine
-from edge.queue.store.guard import Guard
+from edge.queue.store.mend import repair
+from edge.queue.store.mend.damage import listed
+from edge.queue.store.mend.examine import examine
+from edge.queue.store.mend.guard import Guard
 from edge.queue.store.migrate import migrate
 from edge.queue.store.seal import Seal
 

@@ -13,9 +13,9 @@ import pytest
 
 from edge.health import Health
 from edge.queue.store import audit, files, outbox
-from edge.queue.store.damage import Damage, listed
 from edge.queue.store.database import Store
-from edge.queue.store.scrub import Place, Scrub
+from edge.queue.store.mend.damage import Damage, listed
+from edge.queue.store.mend.scrub import Place, Scrub
 from edge.queue.store.seal import Seal
 
 NOW = 1_795_000_000.0

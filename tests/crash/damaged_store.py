@@ -12,13 +12,14 @@ from pathlib import Path
 from edge.clock import SystemClock
 from edge.queue.desk import Desk, NewRequest
 from edge.queue.sink import Change
-from edge.queue.store import audit, changes, files, installation, outbox, walscan
-from edge.queue.store.damage import Damage
+from edge.queue.store import audit, changes, files, installation, outbox
 from edge.queue.store.database import Store
+from edge.queue.store.mend import walscan
+from edge.queue.store.mend.damage import Damage
+from edge.queue.store.mend.tables import Table, described
 from edge.queue.store.messages import Messages
 from edge.queue.store.requests import Requests
 from edge.queue.store.seal import Seal
-from edge.queue.store.tables import Table, described
 from edge.sms import letters
 from tests.unit.queue.store.rows import joined, part
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from edge.queue.store import files, outbox
-from edge.queue.store.damage import listed
 from edge.queue.store.database import Store
-from edge.queue.store.examine import examine
+from edge.queue.store.mend.damage import listed
+from edge.queue.store.mend.examine import examine
 from tests.crash.damaged_store import NOW, SEAL, Village, build, named, read
 
 PLACES = 200

@@ -17,7 +17,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.queue.store import examine, files, installation, rowsum, sealing, tables
+from edge.queue.store import files, installation, rowsum, sealing
+from edge.queue.store.mend import examine, tables
 from edge.queue.store.seal import Seal
 
 Progress = Callable[[str, int], None]

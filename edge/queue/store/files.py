@@ -60,7 +60,7 @@ def check(path: Path) -> Path | None:
             f"cannot open {path}: {error.strerror}; check state_dir, store.path and who owns them"
         ) from error
     # Whoever only opens a store does not need what repairs one.
-    from edge.queue.store import repair
+    from edge.queue.store.mend import repair
 
     try:
         return repair.check(path)

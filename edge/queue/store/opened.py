@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edge.queue.store import errors, files
-from edge.queue.store.guard import Guard
-from edge.queue.store.tables import DERIVED
+from edge.queue.store.mend.guard import Guard
+from edge.queue.store.mend.tables import DERIVED
 from edge.queue.store.volume import Ballast
 from edge.queue.store.wal import Log
 

@@ -220,7 +220,7 @@ class Writer:
         if self._repaired_at is not None and now - self._repaired_at < _REPAIR_REST_S:
             return False
         # Only a damaged store needs what repairs one.
-        from edge.queue.store import repair
+        from edge.queue.store.mend import repair
 
         self._repaired_at = now
         self._close(fold=False)

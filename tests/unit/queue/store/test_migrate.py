@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.queue.store import examine, files, rowsum, tables
+from edge.queue.store import files, rowsum
+from edge.queue.store.mend import examine, tables
 from edge.queue.store.migrate import MigrationRefused, main, migrate, statements
 from tests.unit.queue.store.old_stores import SCHEMAS, build, kept, rows
 

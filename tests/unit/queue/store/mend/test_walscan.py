@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.queue.store.walscan import FRAME_HEADER, HEADER, Flip, mend, scan
+from edge.queue.store.mend.walscan import FRAME_HEADER, HEADER, Flip, mend, scan
 
 FRAME = FRAME_HEADER + 4096
 

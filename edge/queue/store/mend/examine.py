@@ -12,10 +12,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.queue.store import rowsum, walscan
-from edge.queue.store.damage import BadRow, Damage, lenient, listed
-from edge.queue.store.record import Value
-from edge.queue.store.tables import Table, summed
+from edge.queue.store import rowsum
+from edge.queue.store.mend import walscan
+from edge.queue.store.mend.damage import BadRow, Damage, lenient, listed
+from edge.queue.store.mend.record import Value
+from edge.queue.store.mend.tables import Table, summed
 
 _FAULTS_MOST = 100
 _STEP = 1000

@@ -1,4 +1,4 @@
-"""Build a new store from what a damaged one still holds: `python -m edge.queue.store.salvage DAMAGED NEW`.
+"""Build a new store from what a damaged one still holds: `python -m edge.queue.store.mend.salvage DAMAGED NEW`.
 
 Runs as a child process, since it needs memory for it. DAMAGED and its log are only read. NEW gets the schema that
 DAMAGED had, every row whose check sum is right, and in its table `damage` the name of whatever is lost. It is durable
@@ -22,11 +22,12 @@ from pathlib import Path
 
 import msgspec
 
-from edge.queue.store import damage, files, migrate
-from edge.queue.store.carve import Carver, Found, Hole, Images
-from edge.queue.store.record import Value
-from edge.queue.store.repair import Report, alike
-from edge.queue.store.tables import Table, described, shown
+from edge.queue.store import files, migrate
+from edge.queue.store.mend import damage
+from edge.queue.store.mend.carve import Carver, Found, Hole, Images
+from edge.queue.store.mend.record import Value
+from edge.queue.store.mend.repair import Report, alike
+from edge.queue.store.mend.tables import Table, described, shown
 
 _SELF_CONTAINED = ("outbox", "outgoing")
 _COMMIT_EVERY = 10_000
@@ -254,7 +255,7 @@ def _sync(path: Path) -> None:
 def main(arguments: Sequence[str]) -> int:
     """Exit status: 0 done, 1 not possible (why is on standard error), 2 wrong usage."""
     if len(arguments) not in (2, 3):
-        print("usage: python -m edge.queue.store.salvage DAMAGED NEW [FRAMES-CUT-OFF]", file=sys.stderr)
+        print("usage: python -m edge.queue.store.mend.salvage DAMAGED NEW [FRAMES-CUT-OFF]", file=sys.stderr)
         return 2
     source, new = Path(arguments[0]), Path(arguments[1])
     missing = int(arguments[2]) if len(arguments) == 3 else 0

@@ -7,9 +7,9 @@ import struct
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from edge.queue.store.record import Value
+from edge.queue.store.mend.record import Value
+from edge.queue.store.mend.tables import described, summed
 from edge.queue.store.rowsum import rowsum
-from edge.queue.store.tables import described, summed
 from tests.unit.queue.store.rows import database
 
 OUTBOX = summed(database())["outbox"]

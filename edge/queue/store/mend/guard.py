@@ -11,12 +11,12 @@ import sqlite3
 import time
 from pathlib import Path
 
-from edge.queue.store import damage
-from edge.queue.store.damage import BadRow
-from edge.queue.store.examine import bad_rows
-from edge.queue.store.record import Value
+from edge.queue.store.mend import damage
+from edge.queue.store.mend.damage import BadRow
+from edge.queue.store.mend.examine import bad_rows
+from edge.queue.store.mend.record import Value
+from edge.queue.store.mend.tables import Table, summed
 from edge.queue.store.rowsum import rowsum
-from edge.queue.store.tables import Table, summed
 
 
 class Guard:

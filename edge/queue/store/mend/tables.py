@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from edge.queue.store.record import Value
+from edge.queue.store.mend.record import Value
 from edge.queue.store.rowsum import rowsum
 
 DERIVED = ("migration", "outbox_depth")

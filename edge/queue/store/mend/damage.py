@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.queue.store import files
-from edge.queue.store.record import Value
-from edge.queue.store.tables import Table, described
+from edge.queue.store.mend.record import Value
+from edge.queue.store.mend.tables import Table, described
 
 log = logging.getLogger("edge.queue.store")
 

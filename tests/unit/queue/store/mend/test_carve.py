@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from edge.queue.store import rowsum
-from edge.queue.store.carve import Carver, Found, Images
-from edge.queue.store.tables import described
+from edge.queue.store.mend.carve import Carver, Found, Images
+from edge.queue.store.mend.tables import described
 
 SCHEMA = """
 CREATE TABLE number (id INTEGER PRIMARY KEY, text TEXT, at REAL, raw BLOB,

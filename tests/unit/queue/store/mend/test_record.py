@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.queue.store.btree import Reader
-from edge.queue.store.record import BadRecord, Value, decode, varint
+from edge.queue.store.mend.btree import Reader
+from edge.queue.store.mend.record import BadRecord, Value, decode, varint
 
 NUMBERS = st.integers(-(2**63), 2**63 - 1)
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=200)

@@ -24,12 +24,13 @@ from pathlib import Path
 
 import msgspec
 
-from edge.queue.store import damage, files, rowsum, walscan
-from edge.queue.store.carve import PAGE_SIZE
-from edge.queue.store.damage import BadRow
+from edge.queue.store import files, rowsum
 from edge.queue.store.errors import StoreUnavailable, is_corrupt
-from edge.queue.store.examine import bad_rows
-from edge.queue.store.tables import summed
+from edge.queue.store.mend import damage, walscan
+from edge.queue.store.mend.carve import PAGE_SIZE
+from edge.queue.store.mend.damage import BadRow
+from edge.queue.store.mend.examine import bad_rows
+from edge.queue.store.mend.tables import summed
 from edge.queue.store.volume import ballast
 
 log = logging.getLogger("edge.queue.store")
@@ -265,7 +266,7 @@ def _rest_after_failure(path: Path) -> None:
 def _salvage(path: Path, missing_frames: int) -> Report:
     new = _beside(path, "salvaging")
     _remove(new)
-    command = [sys.executable, "-m", "edge.queue.store.salvage", str(path), str(new), str(missing_frames)]
+    command = [sys.executable, "-m", "edge.queue.store.mend.salvage", str(path), str(new), str(missing_frames)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         _remove(new)

@@ -15,10 +15,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 
-from edge.queue.store import btree, walscan
-from edge.queue.store.btree import BadPage, Cell, Reader
-from edge.queue.store.record import BadRecord, Value, decode
-from edge.queue.store.tables import Table
+from edge.queue.store.mend import btree, walscan
+from edge.queue.store.mend.btree import BadPage, Cell, Reader
+from edge.queue.store.mend.record import BadRecord, Value, decode
+from edge.queue.store.mend.tables import Table
 
 PAGE_SIZE = 4096  # SQLite's default since 3.12, and what every store has; nothing is kept back at a page's end
 _DEEPEST = 20

@@ -23,13 +23,13 @@ import msgspec
 
 from edge.clock import Clock
 from edge.health import Health
-from edge.queue.store import damage
-from edge.queue.store.damage import BadRow, Damage
 from edge.queue.store.database import Store
 from edge.queue.store.errors import StoreCorrupt, StoreError
-from edge.queue.store.examine import read_step, wrong_in
-from edge.queue.store.record import Value
-from edge.queue.store.tables import Table, summed
+from edge.queue.store.mend import damage
+from edge.queue.store.mend.damage import BadRow, Damage
+from edge.queue.store.mend.examine import read_step, wrong_in
+from edge.queue.store.mend.record import Value
+from edge.queue.store.mend.tables import Table, summed
 
 log = logging.getLogger("edge.queue.store")
 
