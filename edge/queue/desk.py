@@ -19,10 +19,11 @@ from edge import step
 from edge.clock import Clock
 from edge.events import Announce, RequestAccepted
 from edge.queue.request import Request, uuid7
+from edge.queue.store import outbox_view
 from edge.queue.store.database import Store, StoreFull
 from edge.queue.store.requests import Requests
 
-__all__ = ["Accepted", "Desk", "KeyReused", "NewRequest", "StoreFull"]
+__all__ = ["Accepted", "Desk", "KeyReused", "NewRequest", "RequestLost", "StoreFull"]
 
 Sixteen = Annotated[str, Meta(pattern=r"^([0-9]{16})?$")]
 Line = r"^[^\x00-\x1f\x7f]*$"
@@ -57,6 +58,24 @@ class KeyReused(Exception):
     """The Idempotency-Key came before with another body."""
 
 
+class RequestLost(Exception):
+    """This key made a request that damage to the store has taken; the text says where it is and what to do.
+
+    `identifier` is the request's, which the upstream knows it by.
+    """
+
+    def __init__(self, identifier: str, arrived: bool | None) -> None:
+        super().__init__(f"request {identifier}: {_LEFT_OF[arrived]}")
+        self.identifier = identifier
+
+
+_LEFT_OF = {
+    True: "the portal has it; ask there, do not file it again",
+    False: "its copy for the portal is whole and on its way; ask there, do not file it again",
+    None: "nothing of it is left on this box; unless the portal has it, file it again with a new Idempotency-Key",
+}
+
+
 class Desk:
     """Accepts requests of the desk into `store`; `missing` tells what a letter with this purpose leaves open."""
 
@@ -78,7 +97,7 @@ class Desk:
     async def submit(self, new: NewRequest, *, idempotency_key: str) -> Accepted:
         """Make the request durable, or find the one that this key made.
 
-        Raises `KeyReused`, `StoreFull`, and ValueError for a key not of 1 to 200 characters.
+        Raises `KeyReused`, `RequestLost`, `StoreFull`, and ValueError for a key not of 1 to 200 characters.
         """
         if not 1 <= len(idempotency_key) <= 200:
             raise ValueError("Idempotency-Key: 1 to 200 characters are needed")
@@ -109,7 +128,7 @@ class Desk:
             raise KeyReused("this Idempotency-Key came before with another body: use a new key for a new request")
         request = self._requests.get(conn, row["request"])
         if request is None:
-            raise KeyError(row["request"])
+            raise RequestLost(row["request"], outbox_view.arrived(conn, row["request"]))
         # The first answer again, whatever became of the request since.
         first = replace(request, state="received", version=1, updated_at=request.created_at)
         return Accepted(first, created=False)

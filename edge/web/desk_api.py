@@ -12,7 +12,7 @@ from uuid import UUID
 
 from aiohttp import web
 
-from edge.queue.desk import Accepted, KeyReused, NewRequest
+from edge.queue.desk import Accepted, KeyReused, NewRequest, RequestLost
 from edge.queue.lifecycle import IllegalTransition
 from edge.queue.request import Request
 from edge.queue.store.requests import TicketsExhausted
@@ -67,6 +67,8 @@ class DeskApi:
             accepted = await self._desk.submit(new, idempotency_key=keys[0])
         except KeyReused:
             raise Problem("idempotency-key-reused") from None
+        except RequestLost as lost:
+            raise Problem("request-lost", detail=str(lost)) from None
         except TicketsExhausted as error:
             raise Problem("store-refuses", detail=str(error), headers={"Retry-After": str(RETRY_AFTER_S)}) from None
         headers = {"Location": f"/v1/requests/{accepted.request.id}"}

@@ -14,6 +14,7 @@ from typing import Protocol
 import msgspec
 from aiohttp import web
 
+from edge.queue.store.database import StoreError
 from edge.queue.store.transitions import Transition
 from edge.web import answers
 from edge.web.problem import Problem
@@ -91,7 +92,7 @@ class DeskEvents:
             async with asyncio.timeout(self._long_s):
                 while True:
                     seq = await self._send_news(response, seq, news)
-        except (TimeoutError, ConnectionError):
+        except (TimeoutError, ConnectionError, StoreError):  # it was begun: no other answer can follow
             response.force_close()
         return response
 

@@ -17,7 +17,7 @@ from edge.web.openapi_schemas import LETTER, STATE, UUID, schemas
 from edge.web.problem import KINDS, MEDIA_TYPE
 
 Json = dict[str, Any]
-_GUARD = ("address-not-allowed", "host-not-ours", "too-many-calls")
+_GUARD = ("address-not-allowed", "host-not-ours", "too-many-calls", "internal")
 _GATE = (*_GUARD, "unauthorised", "scope", "no-desk-key", "store-refuses")
 _JSON_BODY = ("media-type", "too-large", "slow-body", "malformed", "invalid")
 
@@ -98,7 +98,7 @@ def _paths() -> Json:
                         },
                     )
                 },
-                *("idempotency-key", "idempotency-key-reused", *_JSON_BODY),
+                *("idempotency-key", "idempotency-key-reused", "request-lost", *_JSON_BODY),
                 parameters=[
                     {
                         "name": "Idempotency-Key",

@@ -56,8 +56,15 @@ _DECLARED = (
         "use a new key for a new request; resend the very same body with an old one",
     ),
     Kind(
+        "request-lost",
+        410,
+        "the request of this Idempotency-Key was lost to damage of the box's store",
+        "do what detail says: ask the portal for it, or file it again with a new Idempotency-Key",
+    ),
+    Kind(
         "store-refuses", 503, "the box cannot store new requests now", "try again later with the same Idempotency-Key"
     ),
+    Kind("internal", 500, "a mistake of the box's program", "send the same again later; tell who looks after the box"),
     Kind("no-such-request", 404, "there is no request with this id", "use the id of the answer to POST /v1/requests"),
     Kind("scope", 403, "this key does not allow that", "use a key whose scopes hold the one that detail names"),
     Kind("too-many-calls", 429, "too many calls in a short time", "wait Retry-After seconds; then send the same again"),

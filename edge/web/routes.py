@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import NoReturn
@@ -13,6 +15,7 @@ import edge
 from edge.desk_keys import Scope
 from edge.health import Health
 from edge.queue.store.database import StoreError
+from edge.queue.store.seal import SealBroken
 from edge.web import healthz
 from edge.web.access import Access, host_is_ours
 from edge.web.desk_api import BODY_LIMIT, RETRY_AFTER_S, DeskApi
@@ -22,6 +25,8 @@ from edge.web.desk_scans import DeskScans
 from edge.web.gate import Gate
 from edge.web.page import ASSETS, Page, asset
 from edge.web.problem import Problem, problem
+
+log = logging.getLogger("edge.web")
 
 PROTECTIVE = {
     "Content-Security-Policy": (
@@ -36,6 +41,7 @@ PROTECTIVE = {
     "Cache-Control": "no-store",
     "Server": "kampung-edge",
 }
+_SPOILED = "a stored row is damaged; it is looked for now and moved out of the way"
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"  # Prometheus text exposition format
 
 
@@ -118,6 +124,12 @@ async def _only_post(request: web.Request) -> NoReturn:
     raise web.HTTPMethodNotAllowed(request.method, ["POST"])
 
 
+def _resource(request: web.Request) -> str:
+    """The path as it was declared: what stands in its place in a call may be anything."""
+    resource = request.match_info.route.resource
+    return "" if resource is None else resource.canonical
+
+
 def _static(body: bytes, media_type: str) -> Handler:
     async def show_asset(_: web.Request) -> web.Response:
         return web.Response(body=body, content_type=media_type, charset="utf-8")
@@ -149,7 +161,17 @@ async def _answer(request: web.Request, handler: Handler, access: Access) -> web
         return told.answer
     except StoreError as error:
         return problem("store-refuses", detail=str(error), headers={"Retry-After": str(RETRY_AFTER_S)})
+    except SealBroken:
+        # The store looks at every row then, and moves away what is spoiled.
+        return problem("store-refuses", detail=_SPOILED, headers={"Retry-After": str(RETRY_AFTER_S)})
     except web.HTTPNotFound:
         return problem("not-found")
     except web.HTTPMethodNotAllowed as refused:
         return problem("method-not-allowed", headers={"Allow": refused.headers["Allow"]})
+    except web.HTTPException:
+        raise
+    except Exception as error:
+        # Its own words stay unsaid: they may hold what was sent.
+        where = "".join(traceback.format_tb(error.__traceback__))
+        log.error("a call failed: %s %s: %s\n%s", request.method, _resource(request), type(error).__name__, where)
+        return problem("internal")

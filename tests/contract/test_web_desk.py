@@ -6,7 +6,7 @@ import asyncio
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import pytest
 from edge.clock import SystemClock
 from edge.events import Event, RequestAccepted
 from edge.queue.desk import Desk
+from edge.queue.store import files
 from edge.queue.store.database import Store, StoreFull
 from edge.queue.store.requests import Requests
 from edge.queue.store.seal import Seal
@@ -82,6 +83,48 @@ async def test_it_survives_a_restart_under_its_key(tmp_path: Path) -> None:
             assert (await get(session, server, body["id"]))[0] == 200
     assert made[0] == made[1]
     assert rows(tmp_path / "box.db", "request") == 1
+
+
+def _lose(conn: sqlite3.Connection, statement: str) -> None:
+    """What salvage leaves of a request whose row no longer reads: everything that refers to it."""
+    conn.execute("DELETE FROM request")
+    conn.execute(statement)
+
+
+@pytest.mark.parametrize(
+    ("left", "says"),
+    [
+        ("UPDATE outbox SET state = 'delivered', payload = NULL", "the portal has it; ask there, do not file it again"),
+        ("UPDATE outbox SET attempts = 1", "its copy for the portal is whole and on its way"),
+        ("UPDATE outbox SET state = 'dead', attempts = 1", "file it again with a new Idempotency-Key"),
+        ("DELETE FROM outbox", "file it again with a new Idempotency-Key"),
+    ],
+)
+async def test_a_key_whose_request_was_lost_to_damage_says_what_to_do(tmp_path: Path, left: str, says: str) -> None:
+    """A desk that sends again after the box was salvaged meets a crash, and never learns what became of the letter."""
+    async with office(tmp_path / "box.db", []) as (server, store), aiohttp.ClientSession() as session:
+        _, made = await post(session, server, "a")
+        await store.close()
+        with closing(files.connect(tmp_path / "box.db")) as conn:
+            conn.execute("PRAGMA foreign_keys = 0")
+            _lose(conn, left)
+    async with office(tmp_path / "box.db", []) as (server, _), aiohttp.ClientSession() as session:
+        status, problem = await post(session, server, "a")
+        assert (status, problem["type"]) == (410, "urn:kampung-edge:problem:request-lost")
+        assert made["id"] in problem["detail"]
+        assert says in problem["detail"]
+        assert (await post(session, server, "a", {**BODY, "purpose": "lain"}))[0] == 409
+        assert (await post(session, server, "b"))[0] == 202
+
+
+async def test_a_row_that_does_not_open_is_a_problem_and_no_crash(tmp_path: Path) -> None:
+    """A spoiled row answers with a page of the library's own, which no program of the office can read."""
+    async with office(tmp_path / "box.db", []) as (server, store), aiohttp.ClientSession() as session:
+        _, made = await post(session, server, "a")
+        await store.write(lambda conn: conn.execute("UPDATE request SET person = x'00'"))
+        status, problem = await get(session, server, made["id"])
+        assert (status, problem["type"]) == (503, "urn:kampung-edge:problem:store-refuses")
+        assert "damaged" in problem["detail"]
 
 
 async def test_one_key_sent_many_times_at_once_makes_one_request(tmp_path: Path) -> None:

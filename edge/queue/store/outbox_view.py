@@ -174,6 +174,16 @@ def content(conn: sqlite3.Connection, seal: Seal, seq: int) -> str | None:
         return None
 
 
+def arrived(conn: sqlite3.Connection, request: str) -> bool | None:
+    """Whether the upstream has a request, by its row: True; False while it is on its way; None: nobody here can say."""
+    row = conn.execute(
+        "SELECT state FROM outbox WHERE request = ? AND kind = 'request' ORDER BY seq LIMIT 1", (request,)
+    ).fetchone()
+    if row is None or row["state"] not in ("delivered", *OPEN):
+        return None
+    return bool(row["state"] == "delivered")
+
+
 def dead_requests(conn: sqlite3.Connection, requests: Iterable[str]) -> Iterator[str]:
     """Of these requests (ids) those of which a row is dead: a person must decide before anything of them goes on."""
     for request in requests:

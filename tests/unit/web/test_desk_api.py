@@ -195,12 +195,16 @@ async def test_what_the_desk_refuses_is_passed_on(refusal: Exception, status: in
         assert "Location" not in answer.headers
 
 
-async def test_a_bug_in_the_desk_is_no_acceptance() -> None:
-    """A crash after the body was read would look like success, or end the server."""
+async def test_a_bug_in_the_desk_is_no_acceptance(caplog: pytest.LogCaptureFixture) -> None:
+    """A crash after the body was read would look like success, end the server, or write a NIK into the log."""
     async with running(desk=FakeDesk(KeyError("3510054107859901"))) as server, aiohttp.ClientSession() as session:
         async with session.post(server.url + "/v1/requests", json=BODY, headers=HEADERS) as answer:
             assert answer.status == 500
             assert "3510054107859901" not in await answer.text()
+            assert (await answer.json(content_type=None))["type"] == "urn:kampung-edge:problem:internal"
+        (told,) = (record.getMessage() for record in caplog.records if record.name == "edge.web")
+        assert "POST /v1/requests: KeyError" in told
+        assert "3510054107859901" not in caplog.text
         async with session.get(server.url + "/healthz") as answer:
             assert answer.status == 200
 

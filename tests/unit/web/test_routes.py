@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import aiohttp
 import pytest
 
 from edge.health import CONDITIONS
+from edge.queue.store.errors import StoreSlow
+from edge.queue.store.transitions import Transition
 from edge.web.routes import PROTECTIVE
-from tests.unit.web.serving import TROUBLED, running
+from tests.unit.web.serving import KEY, TROUBLED, EmptyOffice, running
 
 PATHS = [
     "/",
@@ -96,3 +100,27 @@ async def test_the_page_is_served_with_what_the_daemon_knows() -> None:
         session.get(server.url + "/") as answer,
     ):
         assert CONDITIONS["modem-missing"].title in await answer.text()
+
+
+class Breaking(EmptyOffice):
+    """Its store breaks down while somebody listens."""
+
+    async def span(self) -> tuple[int, int]:
+        return 1, 9
+
+    async def after(self, seq: int, *, limit: int) -> list[Transition]:
+        raise StoreSlow(f"reading {limit} after {seq} took too long")
+
+
+async def test_a_stream_that_breaks_ends_and_says_nothing_else() -> None:
+    """The head of another answer would stand in the middle of the events, for the listener to make sense of."""
+    async with running(records=Breaking()) as server:
+        host = server.url.removeprefix("http://")
+        address, port = host.split(":")
+        reader, writer = await asyncio.open_connection(address, int(port))
+        writer.write(f"GET /v1/events HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {KEY}\r\n\r\n".encode())
+        async with asyncio.timeout(30):
+            said = await reader.read()
+        writer.close()
+    assert said.startswith(b"HTTP/1.1 200 ")
+    assert said.count(b"HTTP/1.1") == 1
