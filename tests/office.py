@@ -79,7 +79,7 @@ Order = dict[str, Any]
 T = TypeVar("T")
 
 
-async def until(look: Callable[[], Awaitable[T]], *, within_s: float = 20.0, what: str = "") -> T:
+async def until(look: Callable[[], Awaitable[T]], *, within_s: float = 60.0, what: str = "") -> T:
     """What `look` returns once it is true; AssertionError after `within_s` seconds."""
     loop = asyncio.get_running_loop()
     end = loop.time() + within_s
@@ -169,7 +169,7 @@ class Office:
         await until(self.healthy, what="the daemon answers")
         yield process
         process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(process.wait(), 10) == 0
+        assert await asyncio.wait_for(process.wait(), 60) == 0
 
     async def healthy(self) -> bool:
         """Whether /healthz answers at all."""
@@ -186,7 +186,7 @@ class Office:
         headers |= {"Idempotency-Key": key} if key else {}
         request = urllib.request.Request(f"http://127.0.0.1:{self.web}{path}", data, headers, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=5) as answer:
+            with urllib.request.urlopen(request, timeout=20) as answer:
                 return answer.status, _json(answer.read())
         except HTTPError as error:
             return error.code, _json(error.read())

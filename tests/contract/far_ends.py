@@ -196,7 +196,7 @@ def parcel(number: int, *, kind: str = "request", request: str = "", size: int =
     return Parcel(event, identifier, kind, Lane.REQUEST, number, time.time(), body, 1)
 
 
-async def until(condition: Callable[[], bool], what: str, within_s: float = 15) -> None:
+async def until(condition: Callable[[], bool], what: str, within_s: float = 60) -> None:
     """Wait for a condition, with a deadline."""
     deadline = time.monotonic() + within_s
     while not condition():

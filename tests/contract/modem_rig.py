@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -102,6 +103,9 @@ class MemoryMailbox:
     async def remember(self, name: str, value: str) -> None:
         self.memory[name] = value
 
+    def fingerprint(self, secret: str) -> str:
+        return hashlib.sha256(secret.encode()).hexdigest()
+
     def credit(self, *, enough: bool) -> None:
         """Nothing is held here for want of credit."""
 
@@ -137,7 +141,7 @@ class Bench:
         await until(lambda: self.driver.status.state == "ready")
 
 
-async def until(holds: Callable[[], bool], within_s: float = 20.0) -> None:
+async def until(holds: Callable[[], bool], within_s: float = 60.0) -> None:
     """Wait for a condition; TimeoutError when it does not come true in time."""
     async with asyncio.timeout(within_s):
         while True:

@@ -93,7 +93,7 @@ class NatsServer:
             )
         )
         process = self._process = self._spawn(config)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not await _listens(self.port):
                 assert process.poll() is None, (self.directory / "log").read_text()
                 await asyncio.sleep(0.02)
@@ -242,7 +242,7 @@ class Regency:
         await message.respond(json.dumps(answer).encode())
 
 
-async def until(condition: Callable[[], bool], what: str, within_s: float = 15) -> None:
+async def until(condition: Callable[[], bool], what: str, within_s: float = 60) -> None:
     """Wait for a condition, with a deadline."""
     deadline = asyncio.get_running_loop().time() + within_s
     while not condition():

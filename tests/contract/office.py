@@ -146,7 +146,7 @@ def _fill(conn: sqlite3.Connection, *, size: int) -> None:
     conn.execute("INSERT INTO filler VALUES (zeroblob(?))", (size,))
 
 
-async def until(holds: Callable[[], Any], within_s: float = 10.0) -> None:
+async def until(holds: Callable[[], Any], within_s: float = 60.0) -> None:
     """Wait until the awaited condition holds; an AssertionError after the deadline."""
     async with asyncio.timeout(within_s):
         while True:

@@ -58,7 +58,7 @@ class Rig:
         return request.state
 
     async def until_state(self, identifier: str, wanted: str) -> None:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while (state := await self.state(identifier)) != wanted:
             assert time.monotonic() < deadline, f"still {state}, not {wanted}"
             await asyncio.sleep(0.01)
@@ -73,7 +73,7 @@ class Rig:
         await self.portal.start(socket.create_server(("127.0.0.1", self.port)), self.tls.server_context())
 
 
-async def until(condition: Callable[[], bool], what: str, within_s: float = 10) -> None:
+async def until(condition: Callable[[], bool], what: str, within_s: float = 60) -> None:
     """Wait for a condition, with a deadline."""
     deadline = time.monotonic() + within_s
     while not condition():

@@ -159,7 +159,7 @@ async def test_no_modem_is_one_sentence(desk: Desk) -> None:
 async def test_a_recording_that_cannot_be_written_is_not_begun(desk: Desk) -> None:
     """An hour of a rare fault would be recorded, and lost to a mistyped name; or an empty file be left behind."""
     async with desk.daemon():
-        result = await asyncio.wait_for(desk.call("record", "/nonexistent/recording.txt", "--for", "1h"), 5)
+        result = await asyncio.wait_for(desk.call("record", "/nonexistent/recording.txt", "--for", "1h"), 60)
         other = await desk.call("record", str(desk.folder / "other.txt"), "--modem", "absent")
     assert (result.exit_code, other.exit_code) == (1, 1)
     assert "/nonexistent/recording.txt: No such file" in result.stderr

@@ -28,7 +28,7 @@ async def test_a_reply_is_sent(tmp_path: Path) -> None:
     async with running(GsmModem(link, network_s=0.05), link) as bench:
         await bench.ready()
         bench.mailbox.post(1, "Permohonan diterima.")
-        await bench.modem.wait_sent(lambda sms: sms.text == "Permohonan diterima.", 2)
+        await bench.modem.wait_sent(lambda sms: sms.text == "Permohonan diterima.", 60)
         await until(lambda: 1 in bench.mailbox.sent)
         await until(lambda: bench.mailbox.reports != [])
         assert bench.mailbox.reports == [(CITIZEN, bench.mailbox.sent[1][0], True)]
@@ -41,7 +41,7 @@ async def test_long_messages_go_both_ways(tmp_path: Path, text: str) -> None:
     async with running(GsmModem(link, network_s=0.02), link) as bench:
         await bench.ready()
         bench.mailbox.post(1, text)
-        await bench.modem.wait_sent(lambda sms: sms.text == text, 5)
+        await bench.modem.wait_sent(lambda sms: sms.text == text, 60)
         bench.modem.deliver(CITIZEN, text)
         await until(lambda: bench.mailbox.whole_since(0))
         parts = sorted(bench.mailbox.parts, key=lambda part: part.sequence)

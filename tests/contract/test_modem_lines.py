@@ -31,7 +31,7 @@ async def both_ways(it: Office) -> None:
     for number, text in enumerate(BOTH_WAYS):
         await it.order(f"{number} {text}")
         it.deliver(f"{number} {text}")
-    await it.whole(within_s=60)
+    await it.whole()
     await until(lambda: all(sending.delivered for sending in it.box.contents().outgoing.values()))
 
 
@@ -42,9 +42,9 @@ async def burst(it: Office) -> None:
     it.modem.faults.bad_numbers = {NOBODY: UNASSIGNED_NUMBER}
     await it.order("salah nomor", NOBODY)
     await it.order("balasan")
-    await until(lambda: it.sending("salah nomor").state == "failed", 60)
+    await until(lambda: it.sending("salah nomor").state == "failed")
     it.promised.remove("salah nomor")
-    await it.whole(within_s=60)
+    await it.whole()
 
 
 async def noise(it: Office) -> None:
@@ -61,7 +61,7 @@ async def noise(it: Office) -> None:
         await asyncio.sleep(0.05)
     assert it.received(), "nothing was received through the noise"
     it.modem.become("whole")
-    await until(it.idle, 60)
+    await until(it.idle)
     # A read command that the noise turned into a deletion takes one with it: a line without check sum cannot tell.
     assert len(it.given) - 1 <= len(it.received()) <= len(it.given)
     assert set(it.received()) <= set(it.given)

@@ -38,7 +38,7 @@ async def test_silence_ends_a_link(tmp_path: Path) -> None:
     modem.faults.silent = True
     await modem.start()
     link = await opened(tmp_path / "modem", events)
-    reason = await asyncio.wait_for(asyncio.shield(link.ended), 10)
+    reason = await asyncio.wait_for(asyncio.shield(link.ended), 60)
     assert reason == "the modem is silent or unusable (silent at AT)"
     assert events == [Lost("silent at AT")]
     link.close()
@@ -53,7 +53,7 @@ async def test_an_unplug_ends_a_link_and_settles_its_sends(tmp_path: Path) -> No
     link.send(7, [("0031000481214300" + "00A90141", 11)])
     await until(lambda: modem.sending)
     await modem.unplug()
-    assert await asyncio.wait_for(asyncio.shield(link.ended), 5)
+    assert await asyncio.wait_for(asyncio.shield(link.ended), 60)
     link.close()
     assert [event.certain for event in events if isinstance(event, SendEnded)] == [False]
     link.delete(0)  # harmless on a closed link
@@ -78,7 +78,7 @@ async def test_the_lists_and_the_patience_are_the_configured_ones(tmp_path: Path
     await until(lambda: said.count(b"AT+CMGL=4") >= 4)
     assert b"AT+CNMI=2,1,0,0," in said  # no reports are wanted
     modem.faults.silent = True
-    assert await asyncio.wait_for(asyncio.shield(link.ended), 8)  # 1 s to the list, 1 s to its end, 3 s of greeting
+    assert await asyncio.wait_for(asyncio.shield(link.ended), 60)  # 1 s to the list, 1 s to its end, 3 s of greeting
     link.close()
     await modem.stop()
 

@@ -110,7 +110,7 @@ async def test_a_dead_lock_keeps_nobody_out(places: Places, content: bytes) -> N
 async def test_what_is_no_lock_file_keeps_nobody_out(places: Places, make: Callable[[Path], None]) -> None:
     """Any user of the box could stop the modem for good with a pipe in /var/lock."""
     make(places.locks / "LCK..ttyUSB0")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         port = await opened(places)
     port.close()
 

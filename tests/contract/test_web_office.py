@@ -256,7 +256,7 @@ class Listener:
     async def block(self) -> dict[str, str]:
         """The next event, or comment, as its fields."""
         fields: dict[str, str] = {}
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while line := (await self.answer.content.readline()).decode().rstrip("\n"):
                 name, _, value = line.partition(":")
                 fields[name] = value.strip()

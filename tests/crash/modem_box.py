@@ -85,7 +85,7 @@ class Contents:
 @contextmanager
 def _looking(database: Path) -> Iterator[sqlite3.Connection]:
     """One snapshot of a store."""
-    with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=10)) as connection:
+    with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=60)) as connection:
         connection.execute("BEGIN")
         yield connection
 

@@ -63,7 +63,7 @@ class Office:
         """Wait for the modem's first survey."""
         await until(lambda: self.box.driver.status.state == "ready")
 
-    async def works(self, mark: str, *, within_s: float = 20.0) -> float:
+    async def works(self, mark: str, *, within_s: float = 60.0) -> float:
         """Seconds until a new SMS has gone through in either direction."""
         loop = asyncio.get_running_loop()
         start = loop.time()
@@ -72,13 +72,13 @@ class Office:
         await until(lambda: self.taken()[f"keluar {mark}"] and self.received()[f"masuk {mark}"], within_s)
         return loop.time() - start
 
-    async def whole(self, *, within_s: float = 20.0) -> None:
+    async def whole(self, *, within_s: float = 60.0) -> None:
         """Wait for the end of everything, then count: nothing lost, nothing twice."""
         await self.end(within_s=within_s)
         assert self.received() == Counter(self.given)
         assert self.taken() == Counter(self.promised)
 
-    async def end(self, *, within_s: float) -> None:
+    async def end(self, *, within_s: float = 60.0) -> None:
         """Wait for the end of everything; AssertionError with what is still open."""
         try:
             await until(self.settled, within_s)
@@ -91,7 +91,7 @@ class Office:
             raise AssertionError(f"not settled within {within_s:.0f} s: {found}") from None
 
 
-async def until(holds: Callable[[], object], within_s: float = 20.0) -> None:
+async def until(holds: Callable[[], object], within_s: float = 60.0) -> None:
     """Wait for a condition; TimeoutError when it does not come true in time."""
     async with asyncio.timeout(within_s):
         while True:

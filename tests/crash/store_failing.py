@@ -47,7 +47,7 @@ async def write(store: Store, name: str, told: dict[str, str], *, size: int, dra
 async def opened(path: Path) -> tuple[Store, int]:
     """The open store, as the daemon opens it: again until it can; and how often it could not."""
     refused = 0
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(100):
         while True:
             try:
                 return await Store.open(path, max_mbyte=MAX_MBYTE, group_commit_ms=2), refused
@@ -65,7 +65,7 @@ async def load(store: Store, told: dict[str, str]) -> None:
 
 async def healed(store: Store, told: dict[str, str]) -> None:
     """Write until the store takes it, as everybody does."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(100):
         number = 0
         while told.get(f"after {number}") != "ok":
             number += 1

@@ -189,13 +189,13 @@ async def kill_at(point: str, directory: Path) -> None:
         for shape in SHAPES:
             trial.order(shape)
             trial.deliver(shape)
-        async with trial.life(kill_at=point) as life, asyncio.timeout(30):
+        async with trial.life(kill_at=point) as life, asyncio.timeout(100):
             while not await life.ended(within_s=0.5):  # arrivals are stored by the batch: a second one must come later
                 life.tell(trial.order("single"))
                 trial.deliver("single")
             assert life.process.returncode == -signal.SIGKILL, "the box ended by itself"
         async with trial.life() as life:
-            await life.until(trial.settled, within_s=30, what="what was left settles")
+            await life.until(trial.settled, within_s=100, what="what was left settles")
         print(f"{point}: {trial.check()}")
 
 
@@ -239,7 +239,7 @@ async def kill_at_random(directory: Path, kills: int) -> str:
         for number in range(kills):
             async with trial.life() as life:
                 if number % 4:
-                    await life.until(trial.settled, within_s=30, what="what the last kill left settles")
+                    await life.until(trial.settled, within_s=100, what="what the last kill left settles")
                 end = loop.time() + (chance.uniform(0, 0.6) if number % 4 else chance.uniform(0.2, 1.2))
                 for _ in range(2):
                     life.tell(trial.order(chance.choice(shapes)))
@@ -249,7 +249,7 @@ async def kill_at_random(directory: Path, kills: int) -> str:
                 assert life.process.returncode is None, "the box ended by itself"
                 midway += trial.modem.sending
         async with trial.life() as life:
-            await life.until(trial.settled, within_s=60, what="what was left settles")
+            await life.until(trial.settled, within_s=100, what="what was left settles")
         return f"{kills} kills, {midway} in mid-send: {trial.check()}"
 
 

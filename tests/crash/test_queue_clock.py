@@ -104,7 +104,7 @@ async def living(directory: Path, settings: Upstream, clock: JumpingClock) -> As
         await store.close()
 
 
-async def until(holds: Callable[[], Awaitable[bool]], what: str, within_s: float = 30.0) -> None:
+async def until(holds: Callable[[], Awaitable[bool]], what: str, within_s: float = 100.0) -> None:
     """Wait for a condition, with a deadline."""
     deadline = time.monotonic() + within_s
     while not await holds():

@@ -30,7 +30,7 @@ OPEN = "('pending', 'waiting', 'held', 'leased', 'confirming')"
 def looking(office: Office) -> Iterator[sqlite3.Connection]:
     """One snapshot of the box's store."""
     path = office.directory / "state" / "kampung-edge.db"
-    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as connection:
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=60)) as connection:
         connection.execute("BEGIN")
         yield connection
 

@@ -40,7 +40,7 @@ class AlonePortal:
         assert ready == "ready"
         self.url = f"https://127.0.0.1:{port}"
         self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(10)
+        self.socket.settimeout(60)
         self.socket.connect(str(control))
         self.lines = self.socket.makefile("rw")
 
@@ -77,7 +77,7 @@ def start(portal: AlonePortal, kill_at: str) -> subprocess.Popen[str]:
 def run(portal: AlonePortal, kill_at: str = "") -> tuple[int, list[str]]:
     """One life of the box; the portal completes the request as soon as it has it."""
     child = start(portal, kill_at)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 100
     while child.poll() is None:
         assert time.monotonic() < deadline, "the box neither finished nor died"
         for identifier, state in portal.tell(do="requests")["requests"].items():

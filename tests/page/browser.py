@@ -66,7 +66,7 @@ class Tab:
         await self.call("Page.navigate", url=url)
         await self.until(f"location.href.startsWith({url!r}) && document.readyState === 'complete'")
 
-    async def until(self, expression: str, *, within_s: float = 20.0) -> None:
+    async def until(self, expression: str, *, within_s: float = 60.0) -> None:
         """Wait until an expression is true in the page."""
         async with asyncio.timeout(within_s):
             while True:

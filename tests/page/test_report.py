@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from edge.report.choices import Choice
 from edge.report.figures import Report, Trouble
 from edge.report.page import as_html
 from edge.report.words import CAUSE
@@ -27,7 +28,7 @@ async def tab(tmp_path: Path) -> AsyncIterator[Tab]:
 
 
 def worst(found: Report) -> Report:
-    """Long names, every cause, and a hundred outages."""
+    """Long names, every cause, a hundred outages and many choices by hand."""
     causes = list(CAUSE)
     troubles = tuple(
         Trouble(
@@ -43,7 +44,8 @@ def worst(found: Report) -> Report:
     whole = replace(line.whole, latency={113: 9})
     long = replace(line, name="wwwwwwwwwwww", download_mbit=1234.5, troubles=troubles, whole=whole)
     village = msgspec.structs.replace(found.village, name="W" * 24, district="W" * 24, kind="kelurahan")
-    return replace(found, village=village, lines=(long,))
+    by_hand = Choice(("service", "wifi", "control"), "wwwwwwwwwwww", troubles[0].began, troubles[0].ended, "w" * 32)
+    return replace(found, village=village, lines=(long,), choices=(by_hand,) * 40)
 
 
 @pytest.mark.parametrize("case", ["ordinary", "worst"])
