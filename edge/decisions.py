@@ -1,7 +1,7 @@
 """What the commands under `kampung-edge uplink` are told: the uplinks now, the last decisions, a choice by hand.
 
-Decisions are kept as they were announced, at most a hundred switches and a hundred verdicts: many verdicts of a
-restless uplink must not push out the one switch that somebody asks about.
+Decisions are kept as they were announced, at most a hundred switches and choices by hand and a hundred verdicts: many
+verdicts of a restless uplink must not push out the one switch that somebody asks about.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ from edge.monitor.verdict import Verdict
 from edge.traffic.policy import Assignment, standing
 from edge.traffic.preference import MOST_S, Preferences
 
+Chosen = Callable[[Iterable[str], str | None, float, str], None]
+
 KEPT = 100
+_ACCOUNT_MOST = 32  # useradd(8)
 _SAME_S = 0.5  # the history notes the same decision by its own glance at the clock; no restart is as quick
 
 
@@ -47,17 +50,16 @@ class Decisions:
 
     def load(self, rows: list[dict[str, Any]]) -> None:
         """Put what the history kept before what was heard since the start; `rows` are those of `History.recent`."""
-        heard = [decision for decision in self.last(2 * KEPT) if decision["event"] != "choice"]
-        since = min((decision["at"] for decision in heard), default=float("inf"))
+        since = min((decision["at"] for decision in self.last(2 * KEPT)), default=float("inf"))
         kept = [row for row in rows if row["at"] is not None and row["at"] < since - _SAME_S]
         numbered = list(zip(range(-len(kept), 0), kept, strict=True))
-        for ring, event in ((self._switches, "switch"), (self._verdicts, "verdict")):
-            earlier = [entry for entry in numbered if entry[1]["event"] == event]
+        for ring, events in ((self._switches, ("switch", "choice")), (self._verdicts, ("verdict",))):
+            earlier = [entry for entry in numbered if entry[1]["event"] in events]
             ring.extendleft(earlier[: -KEPT + len(ring) - 1 : -1])
 
-    def chosen(self, classes: Iterable[str], uplink: str | None, seconds: float, wall: float) -> None:
-        """Keep that a person chose `uplink` for `seconds`, or took such a choice back (None)."""
-        said = {"event": "choice", "classes": list(classes), "uplink": uplink, "for_s": seconds}
+    def chosen(self, classes: Iterable[str], uplink: str | None, seconds: float, by: str, wall: float) -> None:
+        """Keep that the account `by` chose `uplink` for `seconds`, or took such a choice back (None)."""
+        said = {"event": "choice", "classes": list(classes), "uplink": uplink, "for_s": seconds, "by": by}
         self._keep(self._switches, wall, said)
 
     def last(self, count: int) -> list[Answer]:
@@ -71,7 +73,10 @@ class Decisions:
 
 
 class Answers:
-    """Answers ``uplink``, ``why`` and ``prefer`` from what the running parts know; `reconsider` acts on a choice."""
+    """Answers ``uplink``, ``why`` and ``prefer`` from what the running parts know; `reconsider` acts on a choice.
+
+    `chosen` notes a choice for good: its classes, uplink, seconds and who made it, as `Decisions.chosen` does.
+    """
 
     def __init__(
         self,
@@ -84,6 +89,7 @@ class Answers:
         sources: Callable[[str], Iterable[Row]],
         assignment: Callable[[], Assignment],
         reconsider: Callable[[], None],
+        chosen: Chosen,
     ) -> None:
         self._config = config
         self._decisions = decisions
@@ -93,6 +99,7 @@ class Answers:
         self._sources = sources
         self._assignment = assignment
         self._reconsider = reconsider
+        self._chosen = chosen
 
     def handlers(self) -> dict[str, Handler]:
         """What to offer to `edge.control.Control`."""
@@ -127,7 +134,11 @@ class Answers:
         return {"decisions": self._decisions.last(last), "clock_trusted": self._clock.trusted()}
 
     async def prefer(self, question: Mapping[str, Any]) -> Answer:
-        """Force ``uplink`` for ``for_s`` seconds on ``class`` (default: all that may use it); or ``clear`` that."""
+        """Force ``uplink`` for ``for_s`` seconds on ``class`` (default: all that may use it); or ``clear`` that.
+
+        ``by`` is the account of the person who asks, as the command knows it.
+        """
+        by = _account(question.get("by", ""))
         if question.get("clear") is True:
             classes, uplink, seconds = self._named(question, CLASSES), None, 0.0
             saving = self._preferences.clear(classes)
@@ -143,7 +154,8 @@ class Answers:
             await saving
         except OSError as error:
             warnings.append(f"it holds, but until a restart only: it could not be written down ({error.strerror})")
-        self._decisions.chosen(classes, uplink, seconds, self._clock.wall())
+        self._decisions.chosen(classes, uplink, seconds, by, self._clock.wall())
+        self._chosen(classes, uplink, seconds, by)
         self._reconsider()
         return {"classes": list(classes), "uplink": uplink, "for_s": seconds, "warnings": warnings}
 
@@ -183,6 +195,12 @@ def _shown(verdict: Verdict, assignment: Assignment, now: float) -> Answer:
 
 def _source(row: Row) -> Answer:
     return asdict(row) | {"loss": None if row.loss is None else round(row.loss, 4)}
+
+
+def _account(given: object) -> str:
+    if not isinstance(given, str) or len(given) > _ACCOUNT_MOST or not given.isprintable():
+        raise Refused(f"by is no account's name of at most {_ACCOUNT_MOST} characters")
+    return given
 
 
 def _seconds(given: object) -> float:

@@ -125,6 +125,7 @@ class Network:
             sources=lambda uplink: self._by_uplink[uplink].table(),
             assignment=lambda: self.controller.assignment,
             reconsider=self.controller.reconsider,
+            chosen=self.history.chosen,
         )
         return answers.handlers() | {"devices": self.devices.answer}
 

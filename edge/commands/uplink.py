@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import pwd
 import sys
 import time
 from datetime import datetime
@@ -93,6 +95,7 @@ def prefer(name: str | None, path: Path, as_json: bool, seconds: float, traffic_
     if (name is None) != clear:
         raise click.UsageError("name an uplink, or write --clear to take the choice back")
     wish: Said = {"clear": True} if clear else {"uplink": name, "for_s": seconds}
+    wish["by"] = _account()
     said = _ask(run_dir(path), ask="prefer", **wish, **({"class": traffic_class} if traffic_class else {}))
     if as_json:
         print_json(said)
@@ -101,6 +104,15 @@ def prefer(name: str | None, path: Path, as_json: bool, seconds: float, traffic_
     click.echo(f"{classes}: by the rules again" if clear else f"{classes}: by {name} for {spoken(seconds)}")
     for warning in said["warnings"]:
         click.echo(f"warning: {warning}", err=True)
+
+
+def _account() -> str:
+    """The account of whoever sits there: the one behind sudo(8), where that is how root came to be."""
+    behind = os.environ.get("SUDO_USER", "") if os.getuid() == 0 else ""
+    try:
+        return behind or pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid {os.getuid()}"
 
 
 def _ask(here: Path, again: bool = False, /, **question: Any) -> Said:
@@ -175,8 +187,10 @@ def _decision(said: Said) -> str:
             before, after = said["from"] or "no uplink", said["to"] or "no uplink"
             return f"{said['class']}: {before} -> {after}: {said['because']}"
         case "choice":
-            classes = ", ".join(said["classes"])
+            classes, by = ", ".join(said["classes"]), f" by {said['by']}" if said["by"] else ""
             if said["uplink"] is None:
-                return f"{classes}: choice by hand taken back"
-            return f"{classes}: {said['uplink']} chosen by hand for {spoken(said['for_s'])}"
+                return f"{classes}: choice by hand taken back{by}"
+            until = datetime.fromtimestamp(said["at"] + said["for_s"]).astimezone()
+            span = f"for {spoken(said['for_s'])}, until {until:%Y-%m-%d %H:%M:%S}"
+            return f"{classes}: {said['uplink']} chosen by hand{by} {span}"
     return f"{said['uplink']} is {said['verdict']}" + (f" ({said['cause']})" if said["cause"] else "")

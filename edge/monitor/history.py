@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -98,8 +98,12 @@ class History:
         self._store, self._refused, self._hours = store, refused, hours
         self._urgent.set()
 
+    def chosen(self, classes: Iterable[str], uplink: str | None, seconds: float, by: str) -> None:
+        """Note that the account `by` chose `uplink` for `seconds`, or took such a choice back (None)."""
+        self._decided({"event": "choice", "classes": list(classes), "uplink": uplink, "for_s": seconds, "by": by})
+
     async def recent(self, most: int) -> list[dict[str, Any]]:
-        """The last decisions, the newest last: ``at`` (Unix s or None), ``event`` (verdict, switch), and its facts."""
+        """The last decisions, the newest last: ``at`` (Unix s or None), ``event`` (verdict, switch, choice), facts."""
         waiting = [{"at": each.wall} | each.content for each in self._writer.decisions]
         if self._store is None:
             return waiting[-most:]

@@ -25,9 +25,11 @@ KEPT = {"minute": 48 * 60, "hour": 90 * 24, "day": 36 * 31, "month": 36}  # rows
 COARSER = {"minute": "hour", "hour": "day", "day": "month"}
 OUTAGES_KEPT = 10_000  # of each level
 DECISIONS_KEPT = 1_000
+CHOICES_KEPT = 500  # apart from the others: a restless uplink must not push out who chose what
 ROWS_MOST = 500  # of one transaction, so that requests need not wait
 _FUTURE_S = 86_400
 
+_CHOICE = '{"event": "choice",%'  # how the content of a choice by hand begins, as `json.dumps` writes it
 _OUTAGE = "id, uplink, level, cause, began, seen, ended, ended_by"
 _SELECT = """
     SELECT id, start, uplink,
@@ -176,18 +178,35 @@ def close_left(conn: sqlite3.Connection, row: OutageRow) -> None:
 
 
 def keep_decisions(conn: sqlite3.Connection, decisions: Sequence[tuple[float, dict[str, Any]]]) -> None:
-    """Append decisions with their Unix time; only the last `DECISIONS_KEPT` stay."""
+    """Append decisions with their Unix time; only the last `CHOICES_KEPT` by hand and `DECISIONS_KEPT` others stay.
+
+    The content of a choice by hand begins with its event.
+    """
     conn.executemany(
         "INSERT INTO decision (at, content) VALUES (?, ?)",
         [(at, json.dumps(content, ensure_ascii=False)) for at, content in decisions],
     )
-    conn.execute("DELETE FROM decision WHERE id <= (SELECT max(id) FROM decision) - ?", (DECISIONS_KEPT,))
+    for by_hand, kept in ((True, CHOICES_KEPT), (False, DECISIONS_KEPT)):
+        if any((content.get("event") == "choice") is by_hand for _, content in decisions):
+            conn.execute(
+                "DELETE FROM decision WHERE id IN "
+                "(SELECT id FROM decision WHERE (content LIKE ?) = ? ORDER BY id DESC LIMIT -1 OFFSET ?)",
+                (_CHOICE, by_hand, kept),
+            )
 
 
 def decisions(conn: sqlite3.Connection, most: int) -> list[dict[str, Any]]:
     """The last decisions, the newest last, each with its Unix time as ``at``."""
     found = conn.execute("SELECT at, content FROM decision ORDER BY id DESC LIMIT ?", (most,)).fetchall()
     return [{"at": at} | json.loads(content) for at, content in reversed(found)]
+
+
+def choices(conn: sqlite3.Connection, until: float) -> list[dict[str, Any]]:
+    """The choices by hand before Unix time `until`, in the order they were made, as `decisions` gives them."""
+    found = conn.execute(
+        "SELECT at, content FROM decision WHERE content LIKE ? AND at < ? ORDER BY id", (_CHOICE, until)
+    )
+    return [{"at": at} | json.loads(content) for at, content in found]
 
 
 def span(conn: sqlite3.Connection, grain: str, since: int, until: int, zone: tzinfo) -> list[Row]:

@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 from edge import config
 from edge.monitor import history_rows as rows
 from edge.monitor.rollup import Figures, total
+from edge.report import choices
+from edge.report.choices import Choice
 
 EARLIER_MONTHS = 3
 _HOUR = 3_600
@@ -121,6 +123,7 @@ class Report:
     until: float
     made_at: float
     lines: tuple[Line, ...]
+    choices: tuple[Choice, ...] = ()
 
     @property
     def zone(self) -> ZoneInfo:
@@ -186,7 +189,8 @@ def gather(conn: sqlite3.Connection, settings: config.Config, month: Month, *, n
                 tuple((Month.of(row.start, zone), row.figures) for row in months if row.uplink == name),
             )
         )
-    return Report(settings.village, month, since, until, now, tuple(lines))
+    by_hand = choices.between(rows.choices(conn, until), since, until)
+    return Report(settings.village, month, since, until, now, tuple(lines), by_hand)
 
 
 def _start(month: Month, zone: ZoneInfo) -> int:

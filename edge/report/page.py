@@ -18,6 +18,7 @@ from edge.report import svg, words
 from edge.report.figures import Line, Report, Trouble, availability, mean_mbit
 
 LONGEST = 6
+CHOICES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,8 @@ def as_html(report: Report) -> str:
             zone=words.zone_name(made),
             month=f"{words.MONTHS[report.month.number - 1]} {report.month.year}",
             lines=[_line(report, line) for line in report.lines],
+            choices=report.choices[-CHOICES:],
+            more_choices=max(0, len(report.choices) - CHOICES),
         )
     )
 
@@ -126,7 +129,13 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        percent=words.percent, number=words.number, duration=words.duration, cause=words.cause, day=words.day
+        percent=words.percent,
+        number=words.number,
+        duration=words.duration,
+        cause=words.cause,
+        day=words.day,
+        uplink=words.uplink_name,
+        classes=words.classes,
     )
     environment.globals["earlier"] = availability
     environment.globals["at"] = lambda moment, zone: words.moment(datetime.fromtimestamp(moment, zone))

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from edge import __version__
 from edge.monitor.rollup import Figures, percentile
+from edge.report.choices import Choice
 from edge.report.figures import Line, Report, Trouble, availability, mean_mbit
 
 COLUMNS = (
@@ -50,6 +51,7 @@ def as_json(report: Report) -> str:
         "since": _iso(report.since, report.zone),
         "until": _iso(report.until, report.zone),
         "made_at": _iso(report.made_at, report.zone),
+        "choices": [_choice(choice, report.zone) for choice in report.choices],
         "uplinks": [_line(report, line) for line in report.lines],
     }
     return json.dumps(whole, ensure_ascii=False) + "\n"
@@ -141,6 +143,16 @@ def _trouble(trouble: Trouble, zone: ZoneInfo) -> dict[str, Any]:
         "ended": _iso(trouble.ended, zone) if trouble.ended_by else None,
         "seconds": _round(trouble.seconds, 1),
         "ended_by": trouble.ended_by,
+    }
+
+
+def _choice(choice: Choice, zone: ZoneInfo) -> dict[str, Any]:
+    return {
+        "classes": list(choice.classes),
+        "uplink": choice.uplink,
+        "began": _iso(choice.began, zone),
+        "ended": _iso(choice.ended, zone),
+        "by": choice.by,
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from datetime import date, datetime
 
 TITLE = "Laporan Mutu Jalur Internet"
@@ -39,6 +40,7 @@ CAUSE = {
     "slow": "kecepatan jauh di bawah kontrak",
     "dns": "server nama penyedia tidak menjawab",
 }
+CLASS = {"service": "layanan kantor", "wifi": "WiFi publik", "control": "kotak layanan"}
 OTHER_CAUSE = "sebab lain"
 LASTING = "masih berlangsung"
 UNTIL_BOX_OFF = "sampai kotak mati"
@@ -48,6 +50,14 @@ ZONES = {25_200: "WIB", 28_800: "WITA", 32_400: "WIT"}
 def cause(code: str) -> str:
     """A cause in words."""
     return CAUSE.get(code, OTHER_CAUSE)
+
+
+def classes(names: Iterable[str]) -> str:
+    """Classes of traffic in words: ``layanan kantor, WiFi publik``; all of them are ``semuanya``."""
+    names = tuple(names)
+    if set(names) >= set(CLASS):
+        return "semuanya"
+    return ", ".join(CLASS.get(name, name) for name in names)
 
 
 def uplink_name(name: str) -> str:

@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import json
 import os
+import pwd
 import re
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ import pytest
 from edge import config
 from edge.clock import SystemClock
 from edge.config_check import load
-from edge.control import Control
+from edge.control import Control, Refused, ask
 from edge.decisions import Answers, Decisions
 from edge.events import ClassMoved, UplinkJudged
 from edge.monitor.tally import Row
@@ -35,7 +36,7 @@ SOURCES = (
     Row("9.9.9.9", "icmp", "public", 1.0, None, set_aside=True),
     Row("http", "http", "http", None, None, set_aside=False),
 )
-ENVIRONMENT = os.environ | {"TZ": "Asia/Jakarta"}
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "SUDO_USER"} | {"TZ": "Asia/Jakarta"}
 
 
 @dataclass
@@ -50,6 +51,7 @@ class Box:
     verdicts: dict[str, Verdict]
     control: Control
     clock: SystemClock = field(default_factory=SystemClock)
+    chosen: list[tuple[Iterable[str], str | None, float, str]] = field(default_factory=list)
 
     def reconsider(self) -> None:
         before = self.policy.assignment
@@ -98,6 +100,7 @@ def build(directory: Path) -> Box:
         sources=lambda uplink: SOURCES if uplink == "pde" else (),
         assignment=lambda: box.policy.assignment,
         reconsider=box.reconsider,
+        chosen=lambda *choice: box.chosen.append(choice),
     )
     box.control.offer(answers.handlers())
     box.reconsider()
@@ -116,10 +119,10 @@ async def running(directory: Path) -> AsyncIterator[Box]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def call(box: Box, *arguments: str) -> subprocess.CompletedProcess[str]:
+async def call(box: Box, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "edge", "uplink", *arguments, "--config", str(box.file)]
     return await asyncio.to_thread(
-        subprocess.run, command, capture_output=True, text=True, check=False, timeout=60, env=ENVIRONMENT
+        subprocess.run, command, capture_output=True, text=True, check=False, timeout=60, env=ENVIRONMENT | environment
     )
 
 
@@ -220,7 +223,8 @@ async def test_why_tells_what_each_decision_rested_on(tmp_path: Path) -> None:
 
 
 async def test_a_choice_by_hand_moves_and_is_taken_back(tmp_path: Path) -> None:
-    """The officer's choice would be acknowledged and not happen, or be lost by a restart."""
+    """The officer's choice would be acknowledged and not happen, or be lost by a restart, or be nobody's."""
+    me = pwd.getpwuid(os.getuid()).pw_name
     async with running(tmp_path) as box:
         done = await call(box, "prefer", "telkom", "--for", "2h")
         assert (done.returncode, done.stdout) == (0, "service, wifi, control: by telkom for 2 h\n")
@@ -234,8 +238,25 @@ async def test_a_choice_by_hand_moves_and_is_taken_back(tmp_path: Path) -> None:
         assert done.stdout == "service, wifi, control: by the rules again\n"
         assert box.policy.assignment.service.uplink == "pde"
         why = (await call(box, "why")).stdout
-        assert "service, wifi, control: telkom chosen by hand for 2 h" in why
+        assert re.search(
+            rf"service, wifi, control: telkom chosen by hand by {me} for 2 h, until 20..-..-.. ..:..:..\n", why
+        )
+        assert f"service, wifi, control: choice by hand taken back by {me}\n" in why
+        kept = (("service", "wifi", "control"), "telkom", 7200.0, me), (("service", "wifi", "control"), None, 0.0, me)
+        assert box.chosen == list(kept), "for the report"
         assert "service: telkom -> pde: the choice by hand has ended; pde is up" in why
+
+
+async def test_behind_sudo_stands_a_person(tmp_path: Path) -> None:
+    """Every choice would be root's; and an account that no account can have would be written down."""
+    async with running(tmp_path) as box:
+        done = await call(box, "prefer", "telkom", SUDO_USER="siti")
+        assert done.returncode == 0
+        assert [by for *_, by in box.chosen] == ["siti" if os.getuid() == 0 else pwd.getpwuid(os.getuid()).pw_name]
+        for wrong in ("x" * 33, "si\nti", 7, None):
+            with pytest.raises(Refused, match="no account's name"):
+                await asyncio.to_thread(ask, tmp_path, {"ask": "prefer", "clear": True, "by": wrong})
+        assert len(box.chosen) == 1
 
 
 async def test_a_choice_for_one_class(tmp_path: Path) -> None:

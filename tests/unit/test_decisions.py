@@ -30,7 +30,7 @@ def test_decisions_of_both_kinds_stand_in_their_order() -> None:
     decisions = Decisions()
     decisions.observe(UplinkJudged("pde", "down", "carrier", 1.0, None, evidence=("no carrier",)), 5.0)
     decisions.observe(ClassMoved("service", "pde", "telkom", "pde is down (carrier); telkom is up"), 4.0)
-    decisions.chosen(("service",), None, 0.0, 6.0)
+    decisions.chosen(("service",), None, 0.0, "siti", 6.0)
     assert [entry["event"] for entry in decisions.last(9)] == ["verdict", "switch", "choice"]
     assert decisions.last(9)[0]["evidence"] == ("no carrier",)
 
@@ -49,6 +49,15 @@ def test_what_was_decided_before_the_start_comes_first() -> None:
     }
     decisions.load([row | {"at": 50.0}, row | {"at": None}, row | {"at": 60.0}, row | {"at": 99.99999}])
     assert [decision["at"] for decision in decisions.last(9)] == [50.0, 60.0, 100.0]
+
+
+def test_a_choice_before_the_start_is_remembered() -> None:
+    """After a restart nobody could say who had the office go by the other line, and until when."""
+    decisions = Decisions()
+    decisions.chosen(("service",), None, 0.0, "siti", 100.0)
+    choice = {"event": "choice", "classes": ["service"], "uplink": "telkom", "for_s": 7_200.0, "by": "budi"}
+    decisions.load([choice | {"at": 50.0}, choice | {"at": 99.999}])
+    assert [(entry["at"], entry["by"]) for entry in decisions.last(9)] == [(50.0, "budi"), (100.0, "siti")]
 
 
 def test_a_full_ring_takes_no_older_decision() -> None:

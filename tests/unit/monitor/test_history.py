@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.events import ClassMoved, Level, ProbeAnswered
+from edge.monitor import history_rows as rows
 from edge.monitor.history_writer import MINUTES_HELD
 from tests.unit.monitor.history_box import NOON, Box, judged
 
@@ -278,6 +279,18 @@ async def test_decisions_survive_a_restart() -> None:
     assert len(second["evidence"]) == 12
     assert third["verdict"] == "up"
     assert await box.history.recent(1) == [third]
+
+
+async def test_choices_by_hand_are_kept_with_who_made_them() -> None:
+    """The report could not say why a line carried nothing for two hours."""
+    box = Box()
+    box.history.chosen(("service", "control"), "telkom", 7_200.0, "siti")
+    await box.history.flush()
+    box.start()
+    (choice,) = await box.history.recent(9)
+    kept = {"event": "choice", "classes": ["service", "control"], "uplink": "telkom", "for_s": 7_200.0, "by": "siti"}
+    assert choice == {"at": NOON} | kept
+    assert rows.choices(box.store.connection, NOON + 1) == [choice]
 
 
 async def test_close_writes_the_minute_that_is_not_over() -> None:

@@ -209,3 +209,16 @@ def test_the_last_thousand_decisions_stay(conn: sqlite3.Connection) -> None:
     assert [row["at"] for row in found] == [float(number) for number in range(500, 1_500)]
     assert found[0]["because"] == "é"
     assert [row["at"] for row in rows.decisions(conn, 2)] == [1_498.0, 1_499.0]
+
+
+def test_a_restless_uplink_does_not_push_out_who_chose_what(conn: sqlite3.Connection) -> None:
+    """In the month's report nobody would have sent the office by the other line; and choices too are bounded."""
+    choice = {"event": "choice", "classes": ["service"], "uplink": "telkom", "for_s": 60.0, "by": "siti"}
+    verdict = {"event": "verdict", "uplink": "pde", "verdict": "degraded"}
+    rows.keep_decisions(conn, [(1.0, choice), *((2.0 + number, verdict) for number in range(5_000))])
+    assert len(rows.decisions(conn, 9_000)) == 1_001
+    assert rows.choices(conn, 2.0) == [{"at": 1.0} | choice]
+    assert rows.choices(conn, 1.0) == []
+    rows.keep_decisions(conn, [(10.0 + number, choice) for number in range(1_000)])
+    assert [row["at"] for row in rows.choices(conn, 9_000.0)] == [10.0 + number for number in range(500, 1_000)]
+    assert len(rows.decisions(conn, 9_000)) == 1_500

@@ -52,6 +52,8 @@ OUTAGES = (
     ),
 )
 
+BY_HAND = ({"classes": ["service", "control"], "uplink": "pde", "for_s": 7_200.0, "by": "siti"},)
+
 
 def settings(state_dir: Path) -> config.Config:
     """The example's village, with its store in `state_dir`."""
@@ -111,6 +113,7 @@ def _made() -> bytes:
         rows.add(conn, "hour", [rows.Row(int(moment), name, hour(name, moment)) for moment in kept for name in uplinks])
         for row in OUTAGES:
             rows.keep_outage(conn, row)
+        rows.keep_decisions(conn, [(wall("2026-10-20T08:30:00"), {"event": "choice"} | choice) for choice in BY_HAND])
         for grain in rows.COARSER:
             while rows.pass_on(conn, grain, now=NOW, zone=ZONE):
                 pass

@@ -9,6 +9,7 @@ import pytest
 
 from edge.monitor import history_rows as rows
 from edge.queue.store import rowsum
+from edge.report.choices import Choice
 from edge.report.figures import Month, NothingMeasured, Report, availability, gather
 from tests.unit.report.month import END, NOW, OCTOBER, OFF, START, ZONE, build, lost, report, settings, wall
 
@@ -106,6 +107,13 @@ def test_an_outage_that_lasts_counts_until_it_was_last_seen(tmp_path: Path) -> N
     found = gather(conn, settings(tmp_path), Month(2026, 11), now=NOW)
     (outage,) = found.lines[1].of_level("down")
     assert (outage.seconds, outage.ended_by) == (NOW - 60 - began, "")
+
+
+def test_choices_by_hand_are_of_the_month(october: Report, tmp_path: Path) -> None:
+    """A quiet line would be taken for a broken one, in this month or the next."""
+    began = wall("2026-10-20T08:30:00")
+    assert october.choices == (Choice(("service", "control"), "pde", began, began + 7_200, "siti"),)
+    assert report(tmp_path, Month(2026, 11)).choices == ()
 
 
 @pytest.mark.parametrize("text", ["2026-13", "2026-00", "2026-1", "26-10", "2026/10", "", "2026-10-01", "1999-12", "x"])

@@ -47,6 +47,15 @@ def test_the_json_says_what_the_figures_are(october: Report) -> None:
     """A share would be read as percent, or a time without its zone."""
     said = json.loads(record.as_json(october))
     telkom = said["uplinks"][1]
+    assert said["choices"] == [
+        {
+            "classes": ["service", "control"],
+            "uplink": "pde",
+            "began": "2026-10-20T08:30:00+07:00",
+            "ended": "2026-10-20T10:30:00+07:00",
+            "by": "siti",
+        }
+    ]
     assert said["since"] == "2026-10-01T00:00:00+07:00"
     assert telkom["contract"] == {"download_mbit": 30, "upload_mbit": 10}
     assert telkom["outages"]["count"] == 11
