@@ -1,7 +1,7 @@
 """One modem at work: its line is kept, what arrives is stored, what is to be sent leaves, and its state is told.
 
-Four tasks live as long as `run`: the keeper (`keeper`), arrivals (`receiving`), messages to send (`sending`) and the
-SIM's credit (`credit`). Here their events become one status and the health's conditions; nothing is shared between two
+Its tasks live as long as `run`: the keeper (`keeper`), arrivals (`receiving`), messages to send (`sending`), the SIM's
+credit (`credit`) and what is known of its PIN (`pin`). Here their events become one status and the health's conditions; nothing is shared between two
 modems but the store.
 """
 
@@ -22,13 +22,13 @@ from edge.control import Answer, Handler
 from edge.events import Announce
 from edge.health import Health
 from edge.modem import outcomes
-from edge.modem.conversation.procedures import Pin
 from edge.modem.credit import Credit
 from edge.modem.device.usb import Places
 from edge.modem.keeper import Keeper
 from edge.modem.link import Link
 from edge.modem.mailbox import Choice, Mailbox, NotStored
 from edge.modem.outcomes import Event, Network
+from edge.modem.pin import PinMemory
 from edge.modem.receiving import Receiving
 from edge.modem.sending import Sending
 from edge.modem.status import ModemStatus, State
@@ -68,10 +68,11 @@ class Driver:
         self.receiving = Receiving(settings.name, mailbox, announce)
         self.sending = Sending(mailbox, link=lambda: self._keeper.link, chosen=self._chosen, reports=settings.reports)
         self.credit = Credit(settings, mailbox, clock, health, ask=self._ask_balance, keep=self._keep)
+        self._pin = PinMemory(pin, mailbox, modem=settings.name)
         self._inspection: Inspection | None = None
         self._keeper = Keeper(
             settings,
-            Pin(pin),
+            self._pin.pin,
             clock,
             happened=self._happened,
             health=health,
@@ -107,6 +108,7 @@ class Driver:
         """Keep the modem at work until cancelled; a modem that is away is waited for."""
         self._smsc = await self._mailbox.recall(_SMSC_KEPT)
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._pin.run())
             group.create_task(self._keeper.run())
             group.create_task(self.receiving.run())
             group.create_task(self.sending.run())

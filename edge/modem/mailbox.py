@@ -166,6 +166,10 @@ class Mailbox(Protocol):
         """Keep `value` under `name` from one start to the next."""
         ...
 
+    def fingerprint(self, secret: str, /) -> str:
+        """What tells whether a secret is the same as before, and nothing else to whom has not the store's key."""
+        ...
+
     def credit(self, *, enough: bool) -> None:
         """The operator told the balance: whether it lasts for a message."""
         ...

@@ -126,7 +126,7 @@ class Journal:
             case Given(message, sequence):
                 self._rows.parts.give(conn, message, sequence, now=now)
             case Taken(message, sequence, reference):
-                self._rows.parts.take(conn, message, sequence, reference, now=now)
+                self._rows.take(conn, message, sequence, reference, now=now)
             case Judged():
                 self._end(conn, done, now)
         return True
@@ -145,7 +145,7 @@ class Journal:
     def _end_twin(self, conn: sqlite3.Connection, judged: Judged, now: float) -> None:
         """The service centre rejected a part that it has already: that one is with the network, the rest goes on."""
         message = judged.ended.id
-        self._rows.parts.take(conn, message, judged.under.giving, None, now=now)
+        self._rows.take(conn, message, judged.under.giving, None, now=now)
         if self._rows.parts.states(conn, message) == {"taken"}:
             self._rows.sent(conn, message, now=now)
         else:

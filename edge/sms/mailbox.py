@@ -285,6 +285,10 @@ class StoreMailbox:
         now = self._clock.wall()
         await self._write(lambda conn: modems.remember(conn, self._modem, name, value, now=now))
 
+    def fingerprint(self, secret: str, /) -> str:
+        """A keyed digest of `secret`."""
+        return self._messages.fingerprint(f"{self._modem}\n{secret}")
+
     def credit(self, *, enough: bool) -> None:
         """The operator told the balance: what was held for want of credit is tried again."""
         self._restraint.credit(enough=enough)

@@ -101,6 +101,8 @@ class MemoryMailbox:
         return self.memory.get(name, "")
 
     async def remember(self, name: str, value: str) -> None:
+        if self.full:
+            raise NotStored("full")
         self.memory[name] = value
 
     def fingerprint(self, secret: str) -> str:

@@ -169,10 +169,26 @@ async def test_a_wrong_pin_is_never_tried_again(link: Path) -> None:
         await modem.replug()
         await until(lambda: "modem-sim" in bench.raised())
         assert modem.pin_attempts == ["9999"]
-    async with running(modem, link, pin="9999") as bench:  # a new process knows nothing; the SIM's counter does
+    async with running(modem, link, pin="9999") as bench:  # a box set up anew knows nothing; the SIM's counter does
         await until(lambda: "modem-sim" in bench.raised())
         assert modem.pin_attempts == ["9999"]
         assert "only 2 PIN attempts" in bench.health.current()[0].detail
+
+
+async def test_a_refused_pin_is_remembered_until_there_is_another(link: Path) -> None:
+    """Each restart would take one attempt more from a SIM that somebody gave its attempts back in a phone."""
+    async with running(GsmModem(link, pin="1234"), link, pin="9999") as bench:
+        await until(lambda: bench.mailbox.memory.get("sim_pin", "").startswith("refused"))
+        memory = bench.mailbox.memory
+    fresh = GsmModem(link, pin="1234")
+    async with running(fresh, link, pin="9999", memory=memory) as bench:
+        await until(lambda: "modem-sim" in bench.raised())
+        assert "until that is another one" in bench.health.current()[0].detail
+        assert (fresh.pin_attempts, bench.mailbox.memory["sim_pin"]) == ([], memory["sim_pin"])
+    async with running(fresh, link, pin="1234", memory=memory) as bench:
+        await bench.ready()
+        assert fresh.pin_attempts == ["1234"]
+        await until(lambda: bench.mailbox.memory["sim_pin"] == "")
 
 
 async def test_a_missing_pin_is_said(link: Path) -> None:

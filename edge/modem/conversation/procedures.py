@@ -6,16 +6,17 @@ session performs them. So it reads from top to bottom like the script of a conve
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from edge.modem.at import TIMED_OUT, Answer, Command
 from edge.modem.conversation.models import GENERIC, Model
 from edge.modem.outcomes import DENIED, REGISTERED, SEARCHING, Network
 
-__all__ = ["DENIED", "REGISTERED", "SEARCHING", "Network", "Pin"]
+__all__ = ["DENIED", "REGISTERED", "SEARCHING", "Network", "Pin", "PinNews"]
 
+PinNews = Literal["wanted", "refused", "open"]
 _T = TypeVar("_T")
 _GREETINGS = 3
 _GREETING_S = 1.0
@@ -59,14 +60,36 @@ class SimFault(Exception):
 
 
 class Pin:
-    """The SIM's PIN, given to a SIM once: after an attempt that did not succeed it is `spent` for this process.
+    """The SIM's PIN, given to a SIM once: after an attempt that did not succeed it is `spent`.
 
-    `refused` is what the SIM said; without it nobody knows whether the attempt reached the SIM at all.
+    `refused` is what the SIM said; without it nobody knows whether the attempt reached the SIM at all. `tell` is where
+    this is made durable: it is told "wanted" before the PIN is given, and sets `noted` once that is written down
+    and `spent` and `refused` are what earlier processes knew; and how it ended. Without it only this process knows.
     """
 
-    def __init__(self, code: str) -> None:
+    def __init__(self, code: str, tell: Callable[[PinNews], None] | None = None) -> None:
         self.code = code
         self.spent = self.refused = False
+        self.noted = tell is None
+        self._tell = tell
+
+    def want(self) -> None:
+        """It is about to be given."""
+        if self._tell and not self.noted:
+            self._tell("wanted")
+
+    def refuse(self) -> None:
+        """The SIM did not take it."""
+        self.refused = True
+        if self._tell:
+            self._tell("refused")
+
+    def open(self) -> None:
+        """The SIM is open: whatever was known of an attempt is over."""
+        self.spent = self.refused = False
+        if self._tell and self.code:
+            self.noted = False
+            self._tell("open")
 
 
 @dataclass(slots=True)

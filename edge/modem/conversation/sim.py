@@ -10,6 +10,8 @@ from edge.modem.conversation.procedures import Pause, Pin, Procedure, SimFault, 
 _ATTEMPTS_BY_SPEC = 3
 _WAITS = 20
 _FAILURE = 13
+_NOTING, _NOTING_S = 400, 0.05
+_REFUSED = "the SIM refused the PIN of credential sim-pin; it is not tried again until that is another one"
 _LOCKS = re.compile(r"(?:SIM|PH|CORP)[- A-Z0-9]{3,20}")
 
 
@@ -19,20 +21,25 @@ def unlock(pin: Pin, ways: Ways, *, noisy: bool = False) -> Procedure[None]:
     A `noisy` line could spoil the PIN, and three spoilt ones lock the SIM for good: it is not given there.
     """
     if (yield from state(ways)) == "READY":
-        pin.spent = pin.refused = False
+        pin.open()
         return
-    yield from _check_attempts(pin, ways)
+    left = yield from _attempts(pin, ways)
     if noisy:
         raise SimFault("the line to the modem is too disturbed to give the PIN: check its cable")
+    yield from _write_down(pin)
+    if pin.refused:
+        raise SimFault(_REFUSED)
+    if pin.spent and left is None:
+        raise SimFault("nobody knows whether the SIM took the PIN of credential sim-pin; it is not tried again")
     pin.spent = True
     answer = yield from ask(f'AT+CPIN="{pin.code}"', ways.timeout)
     if not answer.ok:
-        pin.refused = True
-        raise SimFault("the SIM refused the PIN of credential sim-pin; it is not tried again")
+        pin.refuse()
+        raise SimFault(_REFUSED)
     if (yield from state(ways)) != "READY":
-        pin.refused = True
+        pin.refuse()
         raise SimFault("the SIM still asks for a PIN")
-    pin.spent = False
+    pin.open()
 
 
 def state(ways: Ways) -> Procedure[str]:
@@ -62,21 +69,30 @@ def _fault(code: int | None, told: str) -> SimFault | None:
     return SimFault(f"the SIM asks for {told}") if _LOCKS.fullmatch(told) else None
 
 
-def _check_attempts(pin: Pin, ways: Ways) -> Procedure[None]:
-    """A process started anew does not know that the PIN was refused before; the SIM does (+CPINR, clause 8.65).
+def _attempts(pin: Pin, ways: Ways) -> Procedure[int | None]:
+    """How many attempts the SIM has left (+CPINR, clause 8.65), None where it does not say; `SimFault` if too few.
 
-    Nor does anybody know it of an attempt that the cable or the power cut short: a SIM that still has all attempts left
-    has refused none.
+    Of an attempt that the cable or the power cut short nobody knows whether it reached the SIM: one that still has all
+    of them left has refused none.
     """
     if not pin.code:
         raise SimFault("the SIM asks for a PIN and credential sim-pin is missing")
     if not re.fullmatch("[0-9]{4,8}", pin.code):
         raise SimFault("credential sim-pin is not 4 to 8 digits")
     if pin.refused:
-        raise SimFault("the PIN of credential sim-pin was refused; it is not tried again")
+        raise SimFault(_REFUSED)
     answer = yield from ask('AT+CPINR="SIM PIN"', ways.timeout, "+CPINR:")
-    left = re.search(r",(\d+)", answer.fields())
-    if left and int(left[1]) < _ATTEMPTS_BY_SPEC:
-        raise SimFault(f"only {left[1]} PIN attempts are left: correct credential sim-pin, unlock the SIM in a phone")
-    if pin.spent and not left:
-        raise SimFault("nobody knows whether the SIM took the PIN of credential sim-pin; it is not tried again")
+    told = re.search(r",(\d+)", answer.fields())
+    if told and int(told[1]) < _ATTEMPTS_BY_SPEC:
+        raise SimFault(f"only {told[1]} PIN attempts are left: correct credential sim-pin, unlock the SIM in a phone")
+    return int(told[1]) if told else None
+
+
+def _write_down(pin: Pin) -> Procedure[None]:
+    """Wait until it is durable that the PIN is given: a process that is killed now must not give it again."""
+    pin.want()
+    for _ in range(_NOTING):
+        if pin.noted:
+            return
+        yield Pause(_NOTING_S)
+    raise SimFault("the store does not take down that the PIN is given, so it is not given")

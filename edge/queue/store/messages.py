@@ -79,6 +79,10 @@ class Messages:
         self.drafts = Drafts(seal)
         self.stops = Stops(seal)
 
+    def fingerprint(self, secret: str) -> str:
+        """What tells a secret from another one without telling it (`Seal.digest`)."""
+        return self._seal.digest(secret, "secret").hex()
+
     def add_part(self, conn: sqlite3.Connection, part: Part, *, now: float, assemble: Assemble) -> bool:
         """Keep a part, and the whole message once all of its parts are there; False if the part is known already.
 

@@ -308,6 +308,18 @@ class Outgoing:
         self.parts.sum_up(conn, message)
         return self._settled(conn, message, now=now)
 
+    def take(self, conn: sqlite3.Connection, message: int, sequence: int, reference: int | None, *, now: float) -> None:
+        """The network took a part; `reference` is what the modem called it. A report that came meanwhile and was not
+        about it is looked at again."""
+        hint = self.parts.take(conn, message, sequence, reference, now=now)
+        if hint is None:
+            return
+        (digest,) = conn.execute("SELECT number_digest FROM outgoing WHERE id = ?", (message,)).fetchone()
+        about = self.parts.report(conn, hint.modem, digest, hint.reference, hint.delivered, now=now)
+        if about is not None:
+            self.parts.sum_up(conn, about)
+            self._settled(conn, about, now=now)
+
     def _settled(self, conn: sqlite3.Connection, message: int, *, now: float) -> str:
         """The state that a message in doubt comes to once a part of it is known to be taken, "" if none."""
         states = self.parts.states(conn, message)

@@ -16,16 +16,24 @@ REPORTS_S = 4 * 86_400.0
 """How long after its sending a report may come: the validity of a message and a day."""
 
 _REPORTED = """
-SELECT message, sequence FROM (
+SELECT message, sequence, rank FROM (
     SELECT part.message, part.sequence, part.given_at,
-        CASE WHEN part.told = :mr THEN 0 WHEN part.tp_mr = :mr THEN 1 ELSE 2 END AS rank
+        CASE WHEN part.told = :mr THEN 0 ELSE (CASE part.state WHEN 'taken' THEN 1 ELSE 3 END) + (part.tp_mr <> :mr) END
+            AS rank
     FROM outgoing JOIN outgoing_part AS part ON part.message = outgoing.id
     WHERE outgoing.number_digest = :digest AND outgoing.sending_at BETWEEN :since AND :now
     AND part.modem IN ('', :modem) AND part.state <> 'waiting'
-    AND (part.told = :mr OR (part.told IS NULL AND outgoing.state <> 'sending'
-        AND (part.tp_mr = :mr OR part.state = 'given')))
-) ORDER BY rank, CASE WHEN rank = 2 THEN given_at ELSE -given_at END LIMIT 1
+    AND (part.told = :mr OR (part.told IS NULL AND (part.state = 'taken' OR (
+        outgoing.state <> 'sending' AND NOT EXISTS (
+            SELECT 1 FROM outgoing AS other INDEXED BY outgoing_sending
+            JOIN outgoing_part AS under_way ON under_way.message = other.id
+            WHERE other.state = 'sending' AND other.number_digest = :digest
+            AND under_way.state = 'given' AND under_way.modem IN ('', :modem)
+        )
+    ))))
+) ORDER BY rank, CASE WHEN rank IN (2, 4) THEN given_at ELSE -given_at END LIMIT 1
 """
+_UNNAMED = 2  # the rank of what the network has under a name that nobody knows
 _HINTED = """
 UPDATE outgoing_part SET hint = :mr, hint_delivered = coalesce(:delivered, CASE WHEN hint = :mr THEN hint_delivered END)
 WHERE state = 'given' AND modem IN ('', :modem) AND (hint IS NULL OR hint <> tp_mr) AND message IN (
@@ -49,6 +57,15 @@ class Sends:
 
     hour: int
     day: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """A report of `modem` that came while a part was under way, and was not about that part."""
+
+    modem: str
+    reference: int
+    delivered: bool | None
 
 
 class Parts:
@@ -102,23 +119,44 @@ class Parts:
             (now, message, sequence),
         )
 
-    def take(self, conn: sqlite3.Connection, message: int, sequence: int, reference: int | None, *, now: float) -> None:
-        """The network took the part; `reference` is what the modem called it."""
+    def take(
+        self, conn: sqlite3.Connection, message: int, sequence: int, reference: int | None, *, now: float
+    ) -> Hint | None:
+        """The network took the part; `reference` is what the modem called it.
+
+        Returns the report that came meanwhile if it was not surely about this part.
+        """
+        hinted = conn.execute(
+            "SELECT modem, hint, hint_delivered FROM outgoing_part "
+            "WHERE message = ? AND sequence = ? AND hint IS NOT NULL AND hint <> coalesce(?, tp_mr)",
+            (message, sequence, reference),
+        ).fetchone()
         conn.execute(
-            "UPDATE outgoing_part SET state = 'taken', taken_at = ?1, told = ?2, hint = NULL, hint_delivered = NULL,"
+            "UPDATE outgoing_part SET state = 'taken', taken_at = ?1, hint = NULL, hint_delivered = NULL,"
+            " told = coalesce(?2, CASE WHEN hint = tp_mr THEN hint END),"
             " delivered = CASE WHEN hint = coalesce(?2, tp_mr) THEN hint_delivered ELSE delivered END "
             "WHERE message = ?3 AND sequence = ?4",
             (now, reference, message, sequence),
         )
         self.sum_up(conn, message)
+        return None if hinted is None else Hint(hinted[0], hinted[1], _truth(hinted[2]))
 
     def take_hinted(self, conn: sqlite3.Connection, message: int, *, now: float) -> None:
-        """The modem fell silent about the part under way: the report that came meanwhile was about it."""
+        """The modem fell silent about the part under way: the report that came meanwhile was about it.
+
+        Where another part to the same number is in doubt, nobody knows of which of the two it spoke.
+        """
         conn.execute(
-            "UPDATE outgoing_part SET state = 'taken', taken_at = ?, told = hint, delivered = hint_delivered,"
-            " hint = NULL, hint_delivered = NULL WHERE message = ? AND state = 'given' AND hint IS NOT NULL",
-            (now, message),
+            "UPDATE outgoing_part SET state = 'taken', taken_at = ?1, told = hint, delivered = hint_delivered,"
+            " hint = NULL, hint_delivered = NULL WHERE message = ?2 AND state = 'given' AND hint IS NOT NULL "
+            "AND NOT EXISTS (SELECT 1 FROM outgoing AS this JOIN outgoing AS other USING (number_digest)"
+            " JOIN outgoing_part AS doubtful ON doubtful.message = other.id WHERE this.id = ?2 AND other.id <> ?2"
+            " AND other.state <> 'sending' AND other.sending_at BETWEEN ?3 AND ?1"
+            " AND doubtful.state = 'given' AND doubtful.told IS NULL"
+            " AND doubtful.modem IN ('', outgoing_part.modem))",
+            (now, message, now - REPORTS_S),
         )
+        conn.execute("UPDATE outgoing_part SET hint = NULL, hint_delivered = NULL WHERE message = ?", (message,))
         self.sum_up(conn, message)
 
     def all_taken(self, conn: sqlite3.Connection, message: int, *, now: float) -> None:
@@ -154,8 +192,10 @@ class Parts:
         """Note a report on the part to this number that it is about, and return the message.
 
         That is the newest whose reference the modem told so, else one that was given under it. A modem that counts by
-        itself and whose answer was lost never told: a report that fits no part is then about the oldest one in doubt.
-        A part under way is not in doubt yet: the report is then kept as its hint.
+        itself and whose answer was lost never told: a report that fits no part is then about one whose name nobody
+        knows. Of those the ones that the network surely has come first, else what never left would pass for sent; what
+        is said of their delivery is not believed. Only then it is about the oldest in doubt, and not while another part
+        is under way, of which it may speak as well: it is then kept as that one's hint.
         """
         given = {"mr": reference, "digest": digest, "modem": modem, "since": now - REPORTS_S, "now": now}
         row = conn.execute(_REPORTED, given).fetchone()
@@ -165,7 +205,7 @@ class Parts:
         conn.execute(
             "UPDATE outgoing_part SET state = 'taken', told = coalesce(told, ?), taken_at = coalesce(taken_at, ?),"
             " delivered = coalesce(?, delivered) WHERE message = ? AND sequence = ?",
-            (reference, now, delivered, row[0], row[1]),
+            (reference, now, None if row[2] == _UNNAMED else delivered, row[0], row[1]),
         )
         return int(row[0])
 
@@ -176,3 +216,7 @@ class Parts:
             " WHEN count(*) = count(delivered) THEN 1 END FROM outgoing_part WHERE message = outgoing.id) WHERE id = ?",
             (message,),
         )
+
+
+def _truth(value: int | None) -> bool | None:
+    return None if value is None else bool(value)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from edge.modem.conversation import sim
-from edge.modem.conversation.procedures import Pin, Silent, SimFault, Ways
+from edge.modem.conversation.procedures import Pin, PinNews, Silent, SimFault, Ways
 from tests.unit.modem.playing import constantly, play
 
 
@@ -86,3 +86,15 @@ def test_a_refused_pin_is_not_given_again_whatever_the_sim_says_of_attempts() ->
     pin = Pin("1234")
     assert unlocking(pin, asks | left | {'AT+CPIN="1234"': "+CME ERROR: 16"}) == 1
     assert unlocking(pin, asks | left) == 0
+
+
+def test_a_pin_of_which_nobody_knows_or_that_nobody_notes_is_not_given() -> None:
+    """A modem that does not count attempts would get the PIN from each process that is killed just then."""
+    asks, mute = {"AT+CPIN?": "+CPIN: SIM PIN|OK"}, {'AT+CPINR="SIM PIN"': "ERROR"}
+
+    def earlier(_news: PinNews) -> None:
+        pin.spent = pin.noted = True
+
+    pin = Pin("1234", earlier)
+    assert unlocking(pin, asks | mute) == 0
+    assert unlocking(Pin("1234", lambda _news: None), asks | mute) == 0

@@ -276,8 +276,40 @@ def test_a_modem_that_counts_by_itself_is_understood(conn: sqlite3.Connection, o
     outgoing.sent(conn, rows[0], now=NOW)
     outgoing.doubtful(conn, rows[1], "no answer", settle_at=NOW + 90, now=NOW)
     assert outgoing.report(conn, "modem", PHONE, 201, True, now=NOW + 5) == ""
-    assert outgoing.report(conn, "modem", PHONE, 202, True, now=NOW + 5) == "sent"
+    assert outgoing.report(conn, "modem", PHONE, 202, True, now=NOW + 5) == ""  # of the second, or of the third?
+    outgoing.take(conn, rows[2], 1, 203, now=NOW + 6)
     assert [state(conn, row) for row in rows] == ["sent", "sent", "sending"]
+
+
+@pytest.mark.parametrize("reported", ["before its answer", "after its answer", "after its end"])
+@pytest.mark.parametrize("ended", ["told", "untold", "silent"])
+def test_a_report_on_another_message_settles_none_that_never_left(
+    conn: sqlite3.Connection, outgoing: Outgoing, reported: str, ended: str
+) -> None:
+    """A modem that counts by itself, over a line that spoils its answers: what never left would pass for sent."""
+    never, later = queue(outgoing, conn), queue(outgoing, conn)
+    start(outgoing, conn, never, 5)
+    outgoing.doubtful(conn, never, "no answer", settle_at=NOW + 90, now=NOW)
+    start(outgoing, conn, later, 6, now=NOW + 1)
+
+    def report() -> None:
+        outgoing.report(conn, "modem", PHONE, 5, True, now=NOW + 2)
+
+    if reported == "before its answer":
+        report()
+    if ended == "silent":
+        outgoing.doubtful(conn, later, "no answer", settle_at=NOW + 90, now=NOW + 3)
+    else:
+        outgoing.take(conn, later, 1, 5 if ended == "told" else None, now=NOW + 3)
+    if reported == "after its answer" and ended != "silent":
+        report()
+    if ended != "silent":
+        outgoing.sent(conn, later, now=NOW + 4)
+        if reported == "after its end":
+            report()
+        assert state(conn, later) == "sent"
+    assert state(conn, never) == "uncertain"
+    assert outgoing.parts.known(conn, never).taken == frozenset()
 
 
 @pytest.mark.parametrize(("told", "delivered"), [(203, 1), (None, None), (77, None)])
