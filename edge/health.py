@@ -265,14 +265,15 @@ _DECLARED = (
         "error",
         "Penyimpanan data rusak",
         "Hubungi Dishubkominfo segera.",
-        "the database was damaged: what still reads was taken over into a new file, the damaged one was set aside",
+        "the database was damaged: what still reads was taken over into a new file, the damaged one was set aside; "
+        "holds until `kampung-edge store seen`",
     ),
     Condition(
         "store-damaged",
         "error",
         "Sebagian data tersimpan rusak",
         "Hubungi Dishubkominfo segera.",
-        "rows were lost to damage in the last two weeks; `kampung-edge store check` names them",
+        "rows were lost to damage; holds until `kampung-edge store seen`, which names them",
     ),
     Condition(
         "store-unavailable",

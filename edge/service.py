@@ -28,6 +28,7 @@ from edge.queue.outbox_by_hand import OutboxByHand
 from edge.queue.records import Records
 from edge.queue.sink import KINDS
 from edge.queue.store.database import Store, StoreError, StoreReadOnly
+from edge.queue.store.mend.alarm import Alarm
 from edge.queue.store.mend.scrub import Scrub
 from edge.queue.store.messages import Messages
 from edge.queue.store.requests import Requests
@@ -67,6 +68,7 @@ class Service:
         self._seal = Seal(secrets.store_key)
         self._requests = Requests(self._seal)
         self._messages = Messages(self._seal)
+        self._alarm = Alarm(store, health=health)
         self._tell_of_the_store()
         hours = Digests(self._seal).write if config.upstream else None
         network.history.attach(store, refused=StoreError, hours=hours)
@@ -115,7 +117,7 @@ class Service:
         if self._forwarder:
             parts["forwarder"] = self._forwarder.run
         upkeep = Upkeep(self._store, keep_days=self._config.store.keep_days, clock=self._clock)
-        scrub = Scrub(self._store, clock=self._clock, health=self._health)
+        scrub = Scrub(self._store, clock=self._clock, alarm=self._alarm)
         parts |= {"upkeep": upkeep.run, "wear": self._wear.run, "scrub": scrub.run}
         return parts | {"attachments": self._scans.run, "web": self.server.run}
 
@@ -128,16 +130,17 @@ class Service:
             hindered=self.views.hindered,
             timezone=self._config.village.timezone,
         )
-        handlers = self.views.handlers() | by_hand.handlers()
+        handlers = self.views.handlers() | by_hand.handlers() | self._alarm.handlers()
         if self._driver:
             handlers |= self._driver.handlers()
         if self._forwarder:
             forwarder = self._forwarder
             outbox = OutboxByHand(
-                *(self._store, self._seal),
+                *(self._store, self._requests),
                 clock=self._clock,
                 status=lambda: forwarder.status,
                 wake=forwarder.wake,
+                on_change=self._center.on_change,
             )
             handlers |= outbox.handlers()
         return handlers

@@ -14,6 +14,7 @@ import click
 
 from edge import exits
 from edge.commands.common import alone, config_option, end, json_option, load, print_json, refusals
+from edge.commands.store_seen import seen, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,6 +46,9 @@ def store() -> None:
     Example: kampung-edge store backup /media/usb --keep 7
              kampung-edge store check
     """
+
+
+store.add_command(seen)
 
 
 @store.command("backup", short_help="Copy the store while it is in use.")
@@ -312,9 +316,8 @@ def _show_findings(found: Findings, file: Path) -> None:
         click.echo(f"{click.style('wrong', fg='red')}: row {row} of {bad.table} does not have its check sum")
     for gap in found.gaps:
         click.echo(f"gap: {gap}")
-    for lost in found.damage:
-        at = datetime.fromtimestamp(lost.found_at, UTC).strftime("%Y-%m-%d %H:%M UTC")
-        click.echo(f"lost before ({at}): {lost.lost} of {lost.place}")
+    for one in found.damage:
+        click.echo(f"before: {shown(one)}")
     verdict = "sound" if found.well else "damaged; the daemon sets right what it meets, a backup is docs/backup.md"
     click.echo(f"{file}: {found.rows} rows read; {verdict}")
 

@@ -14,6 +14,7 @@ import pytest
 from edge.health import Health
 from edge.queue.store import audit, files, outbox
 from edge.queue.store.database import Store
+from edge.queue.store.mend.alarm import Alarm
 from edge.queue.store.mend.damage import Damage, listed
 from edge.queue.store.mend.scrub import Place, Scrub
 from edge.queue.store.seal import Seal
@@ -67,7 +68,7 @@ def rot(path: Path, wanted: bytes, better: bytes, *, start: int = 0) -> None:
 
 async def scrubbed(store: Store, health: Health) -> list[Damage]:
     """What one round finds."""
-    scrub = Scrub(store, clock=Clock(), health=health, share=1e9, round_rest_s=0)
+    scrub = Scrub(store, clock=Clock(), alarm=Alarm(store, health=health), share=1e9, round_rest_s=0)
     task = asyncio.create_task(scrub.run())
     async with asyncio.timeout(60):
         while scrub.rounds < 1:
@@ -138,7 +139,8 @@ async def test_a_restart_goes_on_where_the_walk_stood(store: Store) -> None:
     await fill(store)
     seen: list[Place] = []
     for _ in range(4):
-        scrub = Scrub(store, clock=Clock(), health=Health(lambda: NOW), share=1e-9)
+        alarm = Alarm(store, health=Health(lambda: NOW))
+        scrub = Scrub(store, clock=Clock(), alarm=alarm, share=1e-9)
         seen.append(scrub.place)
         task = asyncio.create_task(scrub.run())
         async with asyncio.timeout(60):

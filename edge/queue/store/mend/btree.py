@@ -5,6 +5,7 @@ Pure, for salvage. A page is read cell by cell: one that cannot be read is told 
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -52,8 +53,8 @@ class Reader:
         self._page_at = page_at
         self._usable = usable
 
-    def page(self, image: bytes, number: int) -> Page:
-        """What page `number` holds. Raises `BadPage` when it is no b-tree page at all."""
+    def page(self, image: bytes, number: int, *, entries: bool = True) -> Page:
+        """What page `number` holds, without its cells unless `entries`. Raises `BadPage` when it is no b-tree page."""
         start = _FIRST_PAGE_HEADER if number == 1 else 0
         kind = image[start]
         if kind not in _KINDS:
@@ -64,18 +65,19 @@ class Reader:
         if pointers + 2 * count > self._usable:
             raise BadPage(f"page {number} cannot hold {count} cells")
         page = Page(kind)
-        places = [int.from_bytes(image[at : at + 2], "big") for at in range(pointers, pointers + 2 * count, 2)]
+        places = struct.unpack_from(f">{count}H", image, pointers)
+        # Two pointers to one cell mean that another cell has none.
+        single = len(set(places)) == count
         for number, at in enumerate(places):
-            # Two pointers to one cell mean that another cell has none.
-            readable = pointers + 2 * count <= at <= self._usable - 4 and at not in places[:number]
+            readable = pointers + 2 * count <= at <= self._usable - 4 and (single or at not in places[:number])
             if interior:
                 page.children.append(int.from_bytes(image[at : at + 4], "big") if readable else 0)
-            if kind != INTERIOR_TABLE:
+            if entries and kind != INTERIOR_TABLE:
                 page.cells.append(self._try_cell(image, at, kind) if readable else None)
         if interior:
             page.children.append(int.from_bytes(image[start + 8 : start + 12], "big"))
         page.whole = None not in page.cells and 0 not in page.children
-        if not interior:
+        if entries and not interior:
             page.whole = page.whole and self._accounted(page, image, start)
         return page
 

@@ -11,9 +11,10 @@ Where the walk met damage, it tells between which keys rows may be missing (`Hol
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import zip_longest
+from itertools import chain, zip_longest
 
 from edge.queue.store.mend import btree, walscan
 from edge.queue.store.mend.btree import BadPage, Cell, Reader
@@ -118,11 +119,19 @@ class Carver:
         for name, table in self._tables.items():
             yield from self._walk_table(table, roots.pop(("table", name), 0))
         for (kind, name), root in roots.items():
-            self._visit(root, f"{kind} {name}")
+            if kind == "index":
+                self._visit(root, f"index {name}")
+            else:
+                deque(self._cells(root, f"{kind} {name}"), maxlen=0)
         self._visit_free()
         unreached = (number for number in range(2, self._images.count + 1) if not self._seen[number])
         for number in [*self._hurt, *unreached]:
             yield from self._look_through(number)
+
+    @property
+    def share(self) -> float:
+        """How much of the pages was looked at, from 0 to 1."""
+        return sum(self._seen) / len(self._seen)
 
     # ---- trees -------------------------------------------------------------------------------------------------
 
@@ -165,9 +174,17 @@ class Carver:
         if torn:
             self.holes.append(Hole(table.name, after, None))
 
-    def _visit(self, root: int, what: str) -> None:
-        for _ in self._cells(root, what):
-            pass
+    def _visit(self, number: int, what: str, depth: int = 0) -> None:
+        """Mark the pages of an index; its entries are of no use, since indexes are built anew."""
+        page = self._page(number, depth, what, entries=False)
+        if page is None:
+            return
+        if page.kind in (btree.LEAF_TABLE, btree.INTERIOR_TABLE):
+            self.faults.append(f"page {number} of {what} is a table's")
+            self._hurt[number] = None
+            return
+        for child in page.children:
+            self._visit(child, what, depth + 1)
 
     def _cells(self, number: int, what: str, depth: int = 0) -> Iterator[tuple[int, Cell | None]]:
         """All cells below page `number` in order; None in the place of whatever could not be read."""
@@ -186,7 +203,7 @@ class Carver:
         if not page.whole:
             yield number, None
 
-    def _page(self, number: int, depth: int, what: str) -> btree.Page | None:
+    def _page(self, number: int, depth: int, what: str, *, entries: bool = True) -> btree.Page | None:
         image = self._images.newest(number) if 0 < number <= self._images.count else None
         if image is None or depth > _DEEPEST:
             self.faults.append(f"page {number} of {what} is not there")
@@ -195,7 +212,7 @@ class Carver:
             self.faults.append(f"page {number} of {what} is pointed to twice")
             return None
         try:
-            page = self._reader.page(image, number)
+            page = self._reader.page(image, number, entries=entries)
         except BadPage as bad:
             self.faults.append(f"{bad}; it is of {what}")
             self._seen[number] = True
@@ -238,8 +255,7 @@ class Carver:
         return self._identified(table, record, cell) or self._mended(table, record, cell, number)
 
     def _identified(self, table: Table | None, record: list[Value], cell: Cell) -> Found | None:
-        guesses = [table, *self._tables.values()] if table is not None else list(self._tables.values())
-        for guess in guesses:
+        for guess in chain(() if table is None else (table,), self._tables.values()):
             read = guess.of_record(record, cell.rowid)
             if read is not None and (guess.right(*read) if guess.sums else guess is table):
                 return Found(guess, read[0], cell.rowid)

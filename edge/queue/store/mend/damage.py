@@ -14,14 +14,16 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.queue.store import files
+from edge.queue.store import files, installation
 from edge.queue.store.mend.record import Value
 from edge.queue.store.mend.tables import Table, described
 
 log = logging.getLogger("edge.queue.store")
 
+REPLACED = "the whole file"  # the place of a damage for which the file was replaced by what still read
 _DETAIL_MOST = 262_144
 _LISTED_MOST = 1000
+_SEEN = "damage_seen"
 # The first open row of a stream alone may go; whatever was lost or is older than it was, that must hold again.
 _UNSETTLED = "('pending', 'waiting', 'held', 'leased', 'confirming', 'dead')"
 ORDER_STREAMS = (
@@ -34,6 +36,9 @@ ORDER_STREAMS = (
         "UPDATE outbox SET state = 'pending' WHERE state = 'held' AND NOT EXISTS (SELECT 1 FROM outbox AS earlier "
         f"WHERE earlier.stream = outbox.stream AND earlier.state IN {_UNSETTLED} AND earlier.seq < outbox.seq)"
     ),
+)
+COUNTED_DEPTHS = (
+    "SELECT lane, state, count(*), ifnull(sum(length(payload)), 0) FROM outbox GROUP BY lane, state"  # as 0005 does
 )
 
 
@@ -56,10 +61,16 @@ class BadRow:
     place: tuple[Value, ...]
 
 
-def record(conn: sqlite3.Connection, found: Damage) -> None:
+def count_depths(conn: sqlite3.Connection) -> None:
+    """Count anew what the triggers of the outbox keep, the depth of each lane and state: that table has no sums."""
+    conn.execute("DELETE FROM outbox_depth")
+    conn.execute(f"INSERT INTO outbox_depth {COUNTED_DEPTHS}")
+
+
+def record(conn: sqlite3.Connection, found: Damage, *, into: str = "damage") -> None:
     """Write a finding down."""
     conn.execute(
-        "INSERT INTO damage (found_at, file, place, lost, detail) VALUES (?, ?, ?, ?, ?)",
+        f"INSERT INTO {into} (found_at, file, place, lost, detail) VALUES (?, ?, ?, ?, ?)",
         (found.found_at, found.file, found.place, found.lost, found.detail[:_DETAIL_MOST]),
     )
 
@@ -71,6 +82,60 @@ def listed(conn: sqlite3.Connection, *, since: float = 0.0) -> list[Damage]:
         (since, _LISTED_MOST),
     )
     return [Damage(*row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """What nobody has said to have seen: up to which number it goes, how much is lost, and the last replacement."""
+
+    upto: int
+    losses: int
+    last_lost: str
+    replaced: str
+
+
+def unread(path: Path) -> tuple[int, list[Damage]]:
+    """What nobody has said to have seen, at most the last 1000, the oldest first, and up to which number that goes.
+
+    Raises `sqlite3.DatabaseError`; nothing is changed.
+    """
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as conn:
+        conn.text_factory = lenient
+        last, since = _span(conn)
+        rows = conn.execute(
+            "SELECT found_at, file, place, lost, detail FROM damage WHERE seq > ? AND seq <= ? "
+            "ORDER BY seq DESC LIMIT ?",
+            (since, last, _LISTED_MOST),
+        )
+        return last, [Damage(*row) for row in rows][::-1]
+
+
+def _span(conn: sqlite3.Connection) -> tuple[int, int]:
+    """The last number given, and the last one seen."""
+    (last,) = conn.execute("SELECT ifnull(max(seq), 0) FROM damage").fetchone()
+    # A mark behind the last number is of a table that was itself lost: it would hide all that is found from now on.
+    mark = int(installation.recall(conn, _SEEN) or 0)
+    return last, mark if mark <= last else 0
+
+
+def unseen(conn: sqlite3.Connection) -> Unseen:
+    """What was found since `mark_seen` was last called; bits that were put right do not count."""
+    last, since = _span(conn)
+    (losses,) = conn.execute("SELECT count(*) FROM damage WHERE seq > ? AND lost <> ''", (since,)).fetchone()
+    lost = _last(conn, "SELECT lost FROM damage WHERE seq > ? AND lost <> ''", since)
+    return Unseen(
+        last, losses, lost, _last(conn, f"SELECT detail FROM damage WHERE seq > ? AND place = '{REPLACED}'", since)
+    )
+
+
+def _last(conn: sqlite3.Connection, asked: str, since: int) -> str:
+    row = conn.execute(f"{asked} ORDER BY seq DESC LIMIT 1", (since,)).fetchone()
+    return str(row[0]) if row is not None else ""
+
+
+def mark_seen(conn: sqlite3.Connection, upto: int) -> None:
+    """A person has seen what was found up to number `upto`."""
+    installation.remember(conn, _SEEN, str(upto))
 
 
 def content(table: Table, values: Sequence[Value]) -> str:

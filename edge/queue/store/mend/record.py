@@ -6,11 +6,15 @@ Pure, for salvage: what it is given may be damaged anywhere, so every length is 
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 
 Value = None | int | float | str | bytes
 
 _COLUMNS_MOST = 2000  # SQLITE_MAX_COLUMN
-_INTEGER_BYTES = (0, 1, 2, 3, 4, 6, 8)
+_SIZES = (0, 1, 2, 3, 4, 6, 8, 8, 0, 0)  # by serial type
+_REAL = struct.Struct(">d")
+_FORMS_KEPT = 4096
+_VARINT_MOST = 9  # bytes
 
 
 class BadRecord(ValueError):
@@ -40,41 +44,42 @@ def decode(payload: bytes, *, most: int = _COLUMNS_MOST) -> list[Value]:
 
     Raises `BadRecord` for a form that SQLite would not have written, or for more than `most` values.
     """
-    header, at = varint(payload, 0)
-    if not at <= header <= len(payload):
+    header, at = (payload[0], 1) if payload and payload[0] < 0x80 else varint(payload, 0)
+    if not at <= header <= min(len(payload), _VARINT_MOST * (most + 1)):
         raise BadRecord("the record's header is longer than the record")
-    kinds: list[int] = []
-    while at < header and len(kinds) < most:
-        kind, at = varint(payload, at)
-        kinds.append(kind)
-    if at != header:
-        raise BadRecord("the record's header does not end where it says")
-    values = []
-    for kind in kinds:
-        value, at = _value(payload, at, kind)
-        values.append(value)
-    if at != len(payload):
+    kinds, size = _form(payload[at:header], most)
+    if header + size != len(payload):
         raise BadRecord("the record's values do not fill it")
+    values: list[Value] = []
+    at = header
+    for kind, length in kinds:
+        values.append(_meaning(payload[at : at + length], kind) if kind else None)
+        at += length
     return values
 
 
-def _value(payload: bytes, at: int, kind: int) -> tuple[Value, int]:
-    if kind == 0:
-        return None, at
-    if kind in (8, 9):
-        return kind - 8, at
+@lru_cache(maxsize=_FORMS_KEPT)
+def _form(header: bytes, most: int) -> tuple[tuple[tuple[int, int], ...], int]:
+    """The serial type and size of each value, and their sum: the rows of a table have few forms."""
+    kinds: list[tuple[int, int]] = []
+    at = 0
+    while at < len(header) and len(kinds) < most:
+        kind, at = varint(header, at)
+        kinds.append((kind, _size(kind)))
+    if at != len(header):
+        raise BadRecord("the record's header does not end where it says")
+    return tuple(kinds), sum(size for _, size in kinds)
+
+
+def _size(kind: int) -> int:
     if kind < 0 or kind in (10, 11):
         raise BadRecord(f"no value has the serial type {kind}")
-    size = (kind - 12) // 2 if kind >= 12 else 8 if kind == 7 else _INTEGER_BYTES[kind]
-    raw = payload[at : at + size]
-    if len(raw) != size:
-        raise BadRecord("a value is cut off")
-    return _meaning(raw, kind), at + size
+    return (kind - 12) // 2 if kind >= 12 else _SIZES[kind]
 
 
 def _meaning(raw: bytes, kind: int) -> Value:
-    if kind < 7:
-        return int.from_bytes(raw, "big", signed=True)
-    if kind == 7:
-        return float(struct.unpack(">d", raw)[0])
-    return raw if kind % 2 == 0 else raw.decode(errors="surrogateescape")
+    if kind >= 12:
+        return raw if kind % 2 == 0 else raw.decode(errors="surrogateescape")
+    if kind >= 8:
+        return kind - 8
+    return float(_REAL.unpack(raw)[0]) if kind == 7 else int.from_bytes(raw, "big", signed=True)

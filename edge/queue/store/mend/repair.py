@@ -14,6 +14,7 @@ import logging
 import os
 import shutil
 import sqlite3
+import struct
 import subprocess
 import sys
 import time
@@ -28,7 +29,7 @@ from edge.queue.store import files, rowsum
 from edge.queue.store.errors import StoreUnavailable, is_corrupt
 from edge.queue.store.mend import damage, walscan
 from edge.queue.store.mend.carve import PAGE_SIZE
-from edge.queue.store.mend.damage import BadRow
+from edge.queue.store.mend.damage import BadRow, Damage
 from edge.queue.store.mend.examine import bad_rows
 from edge.queue.store.mend.tables import summed
 from edge.queue.store.volume import ballast
@@ -42,9 +43,10 @@ _FAILED_REST_S = 3_600.0
 _MORE_ROOM_BYTES = 1_000_000
 _BAD_MOST = 200
 _LOST_SHOWN = 5
+_FAULT_MOST = 500
 _KEPT = 3
 _PARTS = ("-wal", "-shm", "")  # in this order set aside: a main file at its place without its log would look whole
-_INDEX_BYTES, _FRAMES_AT, _SALTS_AT, _FOLDED_AT = 136, 16, 32, 96
+_INDEX_BYTES, _FRAMES_AT, _SALTS_AT, _SUMS_AT, _FOLDED_AT = 136, 16, 32, 40, 96
 _MAGIC = b"SQLite format 3\0"
 
 
@@ -76,18 +78,21 @@ def check(path: Path, *, check_s: float = _CHECK_S) -> Path | None:
     _finish(path)
     missing, fault = _look_at_log(path)
     fault = _file_fault(path) or fault or (f"{missing} pages are cut off its log" if missing else None)
-    return repair(path, fault, missing_frames=missing) if fault else _check_rows(path, check_s)
+    aside = repair(path, fault, missing_frames=missing) if fault else _check_rows(path, check_s)
+    _name_mended_logs(path)
+    return aside
 
 
 def repair(path: Path, fault: str = "SQLite found damage in it", *, missing_frames: int = 0) -> Path:
     """Replace the damaged store at `path` by one with all rows that still read; where the damaged one is now.
 
-    No connection may be open. A million rows take minutes. After `StoreUnavailable` all is as it was.
+    No connection may be open. A million rows take most of a minute; the log tells how far it is. After
+    `StoreUnavailable` all is as it was.
     """
     _rest_after_failure(path)
     log.error("%s is damaged (%s): what still reads is being salvaged", path, fault)
     try:
-        report = _salvage(path, missing_frames)
+        report = _salvage(path, fault, missing_frames)
     except StoreUnavailable as error:
         _failed[path] = _Failure(str(error), time.monotonic(), shutil.disk_usage(path.parent).free)
         raise
@@ -131,6 +136,9 @@ def _missing_frames(path: Path, salts: bytes, found: walscan.Scan) -> int:
         return 0
     if len(index) < _INDEX_BYTES or index[:48] != index[48:96] or index[_SALTS_AT : _SALTS_AT + 8] != salts:
         return 0
+    counted = walscan.sums(walscan.words(index[:_SUMS_AT], sys.byteorder == "big"), (0, 0))
+    if struct.pack("=2I", *counted) != index[_SUMS_AT:48]:
+        return 0
     frames = int.from_bytes(index[_FRAMES_AT : _FRAMES_AT + 4], sys.byteorder)
     folded = int.from_bytes(index[_FOLDED_AT : _FOLDED_AT + 4], sys.byteorder)
     return max(0, frames - max(found.committed, folded))
@@ -151,6 +159,23 @@ def _mend_log(path: Path, name: Path, flips: list[walscan.Flip]) -> None:
         os.close(descriptor)
     files.sync_directory(path.parent)
     log.error("%s had %d wrong bits, which are put right; as it was it is %s", name, len(flips), copy)
+
+
+def _name_mended_logs(path: Path) -> None:
+    """Write down in `damage` which logs were mended: each has left a copy, whether or not a power cut came after it."""
+    copies = sorted(path.parent.glob(f"{path.name}.log-*"))
+    if not copies:
+        return
+    with closing(damage.connect(path)) as connection:
+        if "damage" not in summed(connection):
+            return  # of an older schema: the next start tells it
+        for copy in copies:
+            made = copy.stat().st_mtime
+            place = f"log {copy.name}"
+            known = connection.execute("SELECT 1 FROM damage WHERE place = ? AND found_at = ?", (place, made))
+            if known.fetchone() is None:
+                detail = f"wrong bits in {path.name}-wal were put right; as it was it is {copy.name}"
+                damage.record(connection, Damage(made, str(path), place, "", detail))
 
 
 def _file_fault(path: Path) -> str | None:
@@ -263,18 +288,30 @@ def _rest_after_failure(path: Path) -> None:
         raise StoreUnavailable(failed.why)
 
 
-def _salvage(path: Path, missing_frames: int) -> Report:
+def _salvage(path: Path, fault: str, missing_frames: int) -> Report:
     new = _beside(path, "salvaging")
     _remove(new)
-    command = [sys.executable, "-m", "edge.queue.store.mend.salvage", str(path), str(new), str(missing_frames)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
+    words = (str(path), str(new), str(missing_frames), fault[:_FAULT_MOST])
+    command = [sys.executable, "-m", "edge.queue.store.mend.salvage", *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        told, complaint = _followed(path, child)
+    if child.returncode != 0:
         _remove(new)
-        why = done.stderr.strip().splitlines()[-1:] or ["it was killed"]
+        why = complaint.strip().splitlines()[-1:] or ["it was killed"]
         raise StoreUnavailable(f"{path} is damaged and was left as it is: {why[0]}; free space beside it")
     new.replace(_beside(path, "salvaged"))
     files.sync_directory(path.parent)
-    return msgspec.json.decode(done.stdout, type=Report)
+    return msgspec.json.decode(told, type=Report)
+
+
+def _followed(path: Path, child: subprocess.Popen[str]) -> tuple[str, str]:
+    """Log how far a salvage is; the last thing it says, and its complaint, which is short."""
+    line = ""
+    for line in child.stdout or ():
+        if not line.startswith("{"):
+            share, rows = line.split()
+            log.warning("%s is being salvaged: %.0f %% looked at, %s rows taken over", path, 100 * float(share), rows)
+    return line, child.stderr.read() if child.stderr else ""
 
 
 def _finish(path: Path) -> None:

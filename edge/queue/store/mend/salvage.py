@@ -2,7 +2,7 @@
 
 Runs as a child process, since it needs memory for it. DAMAGED and its log are only read. NEW gets the schema that
 DAMAGED had, every row whose check sum is right, and in its table `damage` the name of whatever is lost. It is durable
-when the process ends well; a report as JSON is written to standard output.
+when the process ends well. Standard output gets a line ``SHARE ROWS`` every few seconds and at last a report as JSON.
 
 What refers to a row that is lost: rows of the outbox and of outgoing messages stay, since they hold all that is needed
 to send them; others are moved into `damage` with their content. An outbox row found in an older state than it had is
@@ -11,12 +11,13 @@ sent again: the upstream knows it by its event id and does nothing twice.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -31,16 +32,26 @@ from edge.queue.store.mend.tables import Table, described, shown
 
 _SELF_CONTAINED = ("outbox", "outgoing")
 _COMMIT_EVERY = 10_000
+_BATCH = 250
+TOLD_EVERY_S = 5.0
+_UNTOLD_MOST = 10_000
 _GAPS_MOST = 100
 _ROOM_FOR_LOST = 10_000
 _SEQUENCE_MOST = 1 << 48
 
+Progress = Callable[[int, float], None]  # rows taken over, share of the pages that were looked at
+
 
 class Salvage:
-    """Carries rows from `images` into the empty store `conn`, whose file is `new`."""
+    """Carries rows from `images` into the empty store `conn`; says how far it is to `progress`."""
 
-    def __init__(self, images: Images, conn: sqlite3.Connection, source: Path, *, now: float) -> None:
-        self._images, self._conn, self._source, self._now = images, conn, source, now
+    def __init__(
+        self, images: Images, conn: sqlite3.Connection, source: Path, *, why: str, now: float, progress: Progress
+    ) -> None:
+        self._images, self._conn, self._source, self._why, self._now = images, conn, source, why, now
+        self._progress = progress
+        conn.execute("CREATE TEMP TABLE note (found_at REAL, file TEXT, place TEXT, lost TEXT, detail TEXT)")
+        self.untold: list[damage.Damage] = []  # what the store's schema has no place for
         self._tables = described(conn)
         self._carver = Carver(images, self._tables)
         self._beside: dict[str, set[int]] = {}
@@ -52,11 +63,12 @@ class Salvage:
         """Do all of it."""
         conn = self._conn
         conn.execute("BEGIN")
-        for number, found in enumerate(self._carver.rows()):
-            self._keep(found)
-            if number % _COMMIT_EVERY == _COMMIT_EVERY - 1:
-                conn.execute("COMMIT")
-                conn.execute("BEGIN")
+        later = self._put_off()
+        self._keep_all()
+        for statement in later:
+            conn.execute(statement)
+        if conn.execute("SELECT 1 FROM sqlite_schema WHERE name = 'outbox_depth'").fetchone():
+            damage.count_depths(conn)
         self._continue_sequences()
         for bad in self._carver.bad:
             table = self._tables[bad.table]
@@ -71,17 +83,66 @@ class Salvage:
                 conn.execute(statement)
         for fault in self._carver.faults[:_GAPS_MOST]:
             self._note("pages", "", fault)
+        rows = sum(self.kept.values())
+        self._note(damage.REPLACED, "", f"{self._why}; {rows} rows were taken over, and what was damaged is set aside")
+        self._write_notes()
         conn.execute("COMMIT")
+
+    def _write_notes(self) -> None:
+        """Put the notes, of which there may be as many as rows, behind what was known of earlier damage."""
+        notes = "SELECT found_at, file, place, lost, detail FROM temp.note ORDER BY rowid"
+        if "damage" in self._tables:
+            self._conn.execute(f"INSERT INTO damage (found_at, file, place, lost, detail) {notes}")
+        else:
+            self.untold = [damage.Damage(*row) for row in self._conn.execute(f"{notes} LIMIT ?", (_UNTOLD_MOST,))]
 
     # ---- rows
 
+    def _put_off(self) -> list[str]:
+        """Drop what costs time at each row, the indexes that are not unique and the triggers; how they are made."""
+        made = self._conn.execute(
+            "SELECT type, name, sql FROM sqlite_schema WHERE type = 'trigger' "
+            "OR (type = 'index' AND sql NOT LIKE 'CREATE UNIQUE %') ORDER BY type"
+        ).fetchall()
+        for kind, name, _ in made:
+            self._conn.execute(f'DROP {kind} "{name}"')
+        return [sql for _, _, sql in made]
+
+    def _keep_all(self) -> None:
+        """Take over every row found; those that a tree leads to in batches, as they are rarely there already."""
+        batch: list[Found] = []
+        for number, found in enumerate(self._carver.rows(), 1):
+            if batch and (len(batch) == _BATCH or batch[0].table is not found.table or not found.reached):
+                self._keep_batch(batch)
+                batch = []
+            if found.reached:
+                batch.append(found)
+            else:
+                self._keep(found)
+            if number % _COMMIT_EVERY == 0:
+                self._conn.execute("COMMIT")
+                self._conn.execute("BEGIN")
+                self._progress(number, self._carver.share)
+        if batch:
+            self._keep_batch(batch)
+
+    def _keep_batch(self, batch: Sequence[Found]) -> None:
+        """Insert rows of one table; when that fails for one of them, one by one."""
+        table = batch[0].table
+        self._conn.execute("SAVEPOINT batch")
+        try:
+            self._conn.executemany(_insertion(table, "ABORT"), [found.values for found in batch])
+        except sqlite3.IntegrityError:
+            self._conn.execute("ROLLBACK TO batch")
+            for found in batch:
+                self._keep(found)
+        else:
+            self.kept[table.name] += len(batch)
+        self._conn.execute("RELEASE batch")
+
     def _keep(self, found: Found) -> None:
         table = found.table
-        columns = ", ".join(f'"{column}"' for column in table.columns)
-        marks = ", ".join("?" for _ in table.columns)
-        inserted = self._conn.execute(
-            f'INSERT OR IGNORE INTO "{table.name}" ({columns}) VALUES ({marks})', found.values
-        ).rowcount
+        inserted = self._conn.execute(_insertion(table, "IGNORE"), found.values).rowcount
         if not found.reached and found.rowid is not None:
             self._beside.setdefault(table.name, set()).add(found.rowid)
         name = f"{table.name} {table.name_of(found.values)}"
@@ -96,8 +157,7 @@ class Salvage:
         if lost and lost not in self._named:
             self._named.add(lost)
             self.lost.append(lost)
-        if "damage" in self._tables:
-            damage.record(self._conn, damage.Damage(self._now, str(self._source), place, lost, detail))
+        damage.record(self._conn, damage.Damage(self._now, str(self._source), place, lost, detail), into="temp.note")
 
     def _continue_sequences(self) -> None:
         """Number on after the last number given, with room for those that are lost, so that none is given twice."""
@@ -188,6 +248,12 @@ class Salvage:
             )
 
 
+def _insertion(table: Table, conflict: str) -> str:
+    columns = ", ".join(f'"{column}"' for column in table.columns)
+    marks = ", ".join("?" for _ in table.columns)
+    return f'INSERT OR {conflict} INTO "{table.name}" ({columns}) VALUES ({marks})'
+
+
 def _bounds(hole: Hole) -> tuple[int, int | None]:
     first = hole.after[0] if hole.after else 0
     last = hole.before[0] if hole.before else None
@@ -208,23 +274,51 @@ def _gaps(label: str, first: int, there: Iterable[int], last: int | None) -> Ite
         yield f"{label} {first + 1}" if last == first + 2 else f"{label} {first + 1}-{last - 1}"
 
 
-def salvage(source: Path, new: Path, *, missing_frames: int = 0, now: float) -> Report:
+def salvage(
+    source: Path,
+    new: Path,
+    *,
+    why: str = "it was damaged",
+    missing_frames: int = 0,
+    now: float,
+    progress: Progress = lambda _rows, _share: None,
+) -> Report:
     """Build `new` from the damaged store `source`; the report. `missing_frames` are known to be cut off its log."""
     descriptor = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
     try:
         log = source.with_name(f"{source.name}-wal")
         images = Images(descriptor, log.read_bytes() if log.exists() else b"", missing_frames=missing_frames)
         _build_schema(images, new)
-        with closing(files.connect(new)) as conn:
-            conn.row_factory = None
-            for pragma in ("journal_mode = DELETE", "synchronous = OFF", "foreign_keys = OFF", "cache_size = -16384"):
-                conn.execute(f"PRAGMA {pragma}")
-            work = Salvage(images, conn, source, now=now)
+        with closing(_connect(new)) as conn:
+            work = Salvage(images, conn, source, why=why, now=now, progress=progress)
             work.run()
     finally:
         os.close(descriptor)
+    if work.untold:
+        _tell_in_newer_schema(new, work.untold)
     _sync(new)
     return Report(work.kept, work.lost)
+
+
+def _connect(new: Path) -> sqlite3.Connection:
+    """A connection that is fast and not durable: the file is synchronised as a whole."""
+    conn = files.connect(new)
+    conn.row_factory = None
+    for pragma in ("journal_mode = DELETE", "journal_mode = MEMORY", "synchronous = OFF", "foreign_keys = OFF"):
+        conn.execute(f"PRAGMA {pragma}")
+    conn.execute("PRAGMA cache_size = -16384")
+    return conn
+
+
+def _tell_in_newer_schema(new: Path, found: Iterable[damage.Damage]) -> None:
+    """Bring the schema up to date, which has a place for it; should that fail, the daemon's own attempt tells why."""
+    with contextlib.suppress(migrate.MigrationRefused):
+        migrate.migrate(new)
+        with closing(_connect(new)) as conn:
+            conn.execute("BEGIN")
+            for one in found:
+                damage.record(conn, one)
+            conn.execute("COMMIT")
 
 
 def _build_schema(images: Images, new: Path) -> None:
@@ -252,19 +346,32 @@ def _sync(path: Path) -> None:
     files.sync_directory(path.parent)
 
 
+class _Told:
+    """Prints how far a salvage is, every few seconds: ``SHARE ROWS``."""
+
+    def __init__(self) -> None:
+        self._at = time.monotonic()
+
+    def __call__(self, rows: int, share: float) -> None:
+        if time.monotonic() - self._at >= TOLD_EVERY_S:
+            self._at = time.monotonic()
+            print(f"{share:.3f} {rows}", flush=True)
+
+
 def main(arguments: Sequence[str]) -> int:
     """Exit status: 0 done, 1 not possible (why is on standard error), 2 wrong usage."""
-    if len(arguments) not in (2, 3):
-        print("usage: python -m edge.queue.store.mend.salvage DAMAGED NEW [FRAMES-CUT-OFF]", file=sys.stderr)
+    if not 2 <= len(arguments) <= 4:
+        print("usage: python -m edge.queue.store.mend.salvage DAMAGED NEW [FRAMES-CUT-OFF [WHY]]", file=sys.stderr)
         return 2
     source, new = Path(arguments[0]), Path(arguments[1])
-    missing = int(arguments[2]) if len(arguments) == 3 else 0
+    missing = int(arguments[2]) if len(arguments) > 2 else 0
+    why = arguments[3] if len(arguments) > 3 else "it was damaged"
     try:
-        report = salvage(source, new, missing_frames=missing, now=time.time())
+        report = salvage(source, new, why=why, missing_frames=missing, now=time.time(), progress=_Told())
     except (OSError, sqlite3.DatabaseError, migrate.MigrationRefused) as error:
         print(f"{source} cannot be salvaged into {new}: {error}", file=sys.stderr)
         return 1
-    sys.stdout.buffer.write(msgspec.json.encode(report))
+    print(msgspec.json.encode(report).decode())
     return 0
 
 

@@ -4,13 +4,12 @@ Theory of operation. A few rows at a time, each row's check sum is verified, and
 row does. The work takes a fixed share of the processor, whatever the store's size, and nothing is written while all is
 well but the place in a small file beside the store, so that a restart goes on there. A row that is wrong is put right
 or moved into `damage`, an index that lacks a row is built anew, and what SQLite itself cannot read is shown to the
-writer, which has the store repaired. While `damage` tells of losses of the last two weeks, `store-damaged` is raised.
+writer, which has the store repaired. After whatever was found, `edge.queue.store.mend.alarm` says so.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import sqlite3
@@ -22,10 +21,10 @@ from pathlib import Path
 import msgspec
 
 from edge.clock import Clock
-from edge.health import Health
 from edge.queue.store.database import Store
 from edge.queue.store.errors import StoreCorrupt, StoreError
 from edge.queue.store.mend import damage
+from edge.queue.store.mend.alarm import Alarm
 from edge.queue.store.mend.damage import BadRow, Damage
 from edge.queue.store.mend.examine import read_step, wrong_in
 from edge.queue.store.mend.record import Value
@@ -38,10 +37,8 @@ _SHARE = 0.001
 _LEAST_REST_S = 1.0
 _ROUND_REST_S = 3600.0
 _TROUBLE_REST_S = 60.0
-_SHOWN_S = 14 * 86_400.0
 _SAVE_EVERY_S = 3600.0
 _COUNTED_MOST = 50_000
-_COUNT = "SELECT lane, state, count(*), ifnull(sum(length(payload)), 0) FROM outbox GROUP BY lane, state"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +70,9 @@ class Scrub:
     """Scrubs `store`; `share` of one processor's time is what it takes, `round_rest_s` its pause after each round."""
 
     def __init__(
-        self, store: Store, *, clock: Clock, health: Health, share: float = _SHARE, round_rest_s: float = _ROUND_REST_S
+        self, store: Store, *, clock: Clock, alarm: Alarm, share: float = _SHARE, round_rest_s: float = _ROUND_REST_S
     ) -> None:
-        self._store, self._clock, self._health = store, clock, health
+        self._store, self._clock, self._alarm = store, clock, alarm
         self._share, self._round_rest_s = share, round_rest_s
         self._file = store.path.with_name(f"{store.path.name}.scrub")
         self.place = _recall(self._file)
@@ -85,7 +82,7 @@ class Scrub:
 
     async def run(self) -> None:
         """Scrub until cancelled."""
-        await self._tell()
+        await self._alarm.tell()
         try:
             rest = 0.0
             while True:
@@ -113,7 +110,7 @@ class Scrub:
         for table in step.lacking:
             await self._build_anew(table)
         if step.bad or step.lacking:
-            await self._tell()
+            await self._alarm.tell()
         self.place = step.place
         if self._clock.monotonic() - self._saved_at > _SAVE_EVERY_S:
             self._save()
@@ -122,11 +119,11 @@ class Scrub:
     async def _end_round(self) -> float:
         if await self._store.read(_miscounted):
             log.error("the depths of the outbox were wrong: they are counted anew")
-            await self._store.write(_count_anew, draining=True)
+            await self._store.write(damage.count_depths, draining=True)
         self.rounds += 1
         self.place = Place()
         self._save()
-        await self._tell()
+        await self._alarm.tell()
         return self._round_rest_s
 
     async def _show_writer(self) -> float:
@@ -135,7 +132,7 @@ class Scrub:
             await self._store.write(self._look, draining=True)
         except StoreError as error:
             log.error("the scrubber found damage that could not be repaired: %s", error)
-        await self._tell()
+        await self._alarm.tell()
         return _TROUBLE_REST_S
 
     async def _build_anew(self, index: str) -> None:
@@ -146,18 +143,6 @@ class Scrub:
 
         log.error("the index %s lacked rows: it is built anew", index)
         await self._store.write(build, draining=True)
-
-    async def _tell(self) -> None:
-        """Raise or clear the condition by what the table says."""
-        since = self._clock.wall() - _SHOWN_S
-        with contextlib.suppress(StoreError):  # what cannot be read now is told by the store itself
-            lost = [
-                found for found in await self._store.read(lambda conn: damage.listed(conn, since=since)) if found.lost
-            ]
-            if lost:
-                self._health.raise_("store-damaged", f"{len(lost)} losses, the last: {lost[0].lost}")
-            else:
-                self._health.clear("store-damaged")
 
     # ---- in the reader's thread
 
@@ -248,9 +233,4 @@ def _miscounted(conn: sqlite3.Connection) -> bool:
     if rows > _COUNTED_MOST:
         return False
     kept = set(map(tuple, conn.execute("SELECT lane, state, rows, bytes FROM outbox_depth WHERE rows <> 0")))
-    return kept != set(map(tuple, conn.execute(_COUNT)))
-
-
-def _count_anew(conn: sqlite3.Connection) -> None:
-    conn.execute("DELETE FROM outbox_depth")
-    conn.execute(f"INSERT INTO outbox_depth {_COUNT}")
+    return kept != set(map(tuple, conn.execute(damage.COUNTED_DEPTHS)))

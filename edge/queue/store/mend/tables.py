@@ -10,7 +10,7 @@ import sqlite3
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -49,6 +49,14 @@ class Table:
     stored: tuple[str, ...]
     indexes: tuple[Index, ...]
     sums: bool = True
+    # Where a record holds each column, and which columns are the rowid and reals: reckoned once, not for each row.
+    _places: tuple[tuple[int, ...], int | None, tuple[int, ...]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        order = tuple(self.stored.index(column) for column in self.columns)
+        alias = self.columns.index(self.alias) if self.alias else None
+        reals = tuple(place for place, column in enumerate(self.columns) if column in self.reals)
+        object.__setattr__(self, "_places", (order, alias, reals))
 
     @property
     def place(self) -> tuple[str, ...]:
@@ -79,17 +87,17 @@ class Table:
         """A record's values in the order of `columns`, and its sum; None when it cannot be a row of this table."""
         if len(values) != len(self.stored):
             return None
-        found = dict(zip(self.stored, values, strict=True))
-        total = found.pop("sum", None)
-        if self.alias:
-            if found[self.alias] is not None:  # https://sqlite.org/fileformat2.html, 2.3: the rowid stands for it
+        order, alias, reals = self._places
+        found = [values[place] for place in order]
+        if alias is not None:
+            if found[alias] is not None:  # https://sqlite.org/fileformat2.html, 2.3: the rowid stands for it
                 return None
-            found[self.alias] = rowid
-        for column in self.reals:
+            found[alias] = rowid
+        for column in reals:
             value = found[column]
             if isinstance(value, int):  # 2.1: a REAL without a fraction is stored as an integer
                 found[column] = float(value)
-        return [found[column] for column in self.columns], total
+        return found, values[-1] if self.sums else None
 
     def _sum_flipped(self, values: Sequence[Value], total: int) -> bool:
         try:
