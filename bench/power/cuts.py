@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.power import until
+from bench.power.asleep import Asleep
 from bench.power.desk import Desks
 from bench.power.image import Image
 from bench.power.machine import Machine, make_disks
@@ -32,7 +33,8 @@ from edge.simulator.portal import Portal
 
 KINDS = ("plain", "flakey", "volatile")
 DESKS = 12
-# The load lasts so long before the power fails, at random between the two, from the first answer on.
+PROMISED_LEAST = 20
+# The load lasts so long before the power fails, at random between the two, once so much has been promised.
 _UNDER_LOAD_S = (3.0, 12.0)
 _LYING_S = (0.3, 3.0)
 _SILENT_S = 1.0
@@ -63,18 +65,29 @@ class Found:
 class Trial:
     """One kind of drive and its cuts, in `directory`. `given` goes to the guest's agent at each boot.
 
-    `quick`: what the last cut leaves is read on this machine, without another boot.
+    `quick`: what the last cut leaves is read on this machine, without another boot. `asleep`: a machine of the plain
+    kind that wakes with this project instead of booting.
     """
 
     def __init__(
-        self, kind: str, image: Image, project: Project, directory: Path, given: dict[str, str], *, quick: bool = False
+        self,
+        kind: str,
+        image: Image,
+        project: Project,
+        directory: Path,
+        given: dict[str, str],
+        *,
+        quick: bool = False,
+        asleep: Asleep | None = None,
     ) -> None:
         self.found = Found(kind)
         self._project = project
         self._given = {"state": "flakey" if kind == "flakey" else "plain"} | given
-        disks = make_disks(directory, image, project.disk)
+        disks = asleep.disks(directory) if asleep else make_disks(directory, image, project.disk)
         said = directory / "console.log"
-        self._machine: Machine | Reader = Machine(image, disks, said, volatile=kind == "volatile")
+        memory = asleep.memory if asleep else None
+        self._boots = asleep is None
+        self._machine: Machine | Reader = Machine(image, disks, said, volatile=kind == "volatile", memory=memory)
         self._reader = Reader(disks.state, project, directory / "read", said) if quick else None
         self._desks = Desks(f"http://127.0.0.1:{self._machine.desk}", project.desk_key)
         self._portal = Portal(key=project.portal_key, village=VILLAGE)
@@ -88,7 +101,7 @@ class Trial:
             for number in range(cuts):
                 await self._cut(chance)
                 if self._reader is not None and number == cuts - 1:
-                    self._machine = self._reader
+                    self._machine, self._boots = self._reader, False
                     self._desks.url = f"http://127.0.0.1:{self._reader.desk}"
                 await self._boot()
                 await self._look(everything=False)
@@ -108,14 +121,15 @@ class Trial:
         begun = time.monotonic()
         await self._machine.boot(**self._given)
         self.found.unsound += await self._desks.ready()
-        self.found.boots_s.append(round(time.monotonic() - begun, 1))
+        if self._boots:
+            self.found.boots_s.append(round(time.monotonic() - begun, 1))
 
     async def _cut(self, chance: random.Random) -> None:
         """The desks at work, and in the midst of it the power fails."""
         self._desks.lied_to = False
         self._portal.mode = "ok"
         async with self._desks.open(DESKS):
-            await self._desks.until_promised(1)
+            await self._desks.until_promised(PROMISED_LEAST)
             await asyncio.sleep(chance.uniform(*_UNDER_LOAD_S))
             if self.found.kind == "flakey":
                 await self._lie(chance)

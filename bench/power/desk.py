@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 import aiohttp
@@ -21,6 +22,9 @@ _PATIENCE = aiohttp.ClientTimeout(total=60)
 _AGAIN_S = 0.25
 _SINCE_MOST_S = 900.0
 _LOAD_MOST_S = 1_200.0
+# Busy answers: the box did not judge the call, and it is to be sent again (docs/api.md).
+_BUSY = (429, 503)
+_WAIT_MOST_S = 60.0
 # What a GET must show as the 202 did; state and version go on as the request is forwarded.
 _STANDS = ("id", "ticket", "letter", "source", "person", "missing", "created_at")
 
@@ -92,13 +96,14 @@ class Desks:
     async def broken(self, *, everything: bool) -> dict[str, list[str]]:
         """Ask for what was promised since this was last asked, or for everything: ids that are lost, or differ."""
         asked, self._fresh = list(self.promised) if everything else self._fresh, []
-        async with self._session() as session:
+        async with self._session() as session, asyncio.timeout(_SINCE_MOST_S):
             return await _compare(session, [self.promised[identifier] for identifier in asked])
 
     async def gone(self, promises: dict[str, Promise]) -> int:
         """How many void promises the box knows nothing of."""
-        async with self._session() as session:
-            return len((await _compare(session, list(promises.values())))["lost"])
+        async with self._session() as session, asyncio.timeout(_SINCE_MOST_S):
+            shown = [await _shown(session, promise) for promise in promises.values()]
+        return sum(status == HTTPStatus.NOT_FOUND for status, _ in shown)
 
     def _session(self) -> aiohttp.ClientSession:
         headers = {"Authorization": f"Bearer {self.key}"}
@@ -114,21 +119,26 @@ class Desks:
                 return
 
     async def _insist(self, session: aiohttp.ClientSession, key: str, body: Body) -> None:
-        """File until it is taken; the box may be busy."""
+        """File until it is taken; while the box is busy wait as long as it says."""
         while True:
-            if await self._file(session, key, body):
+            wait_s = await self._file(session, key, body)
+            if wait_s is None:
                 return
-            await asyncio.sleep(_AGAIN_S)
+            await asyncio.sleep(wait_s)
 
-    async def _file(self, session: aiohttp.ClientSession, key: str, body: Body) -> bool:
-        """File once; until an answer has come the request is in doubt, also when the task is cancelled meanwhile."""
+    async def _file(self, session: aiohttp.ClientSession, key: str, body: Body) -> float | None:
+        """File once: None when it is taken, else how long to wait (seconds).
+
+        Until it is answered 202 the request is in doubt, also when the task is cancelled meanwhile.
+        """
         self.doubtful[key] = body
         async with session.post("/v1/requests", json=body, headers={"Idempotency-Key": key}) as answer:
             said = await answer.json(content_type=None)
             status = answer.status
-        if status in (429, 503):
+            wait_s = _wait_s(answer)
+        if status in _BUSY:
             self.refused += 1
-            return False
+            return wait_s
         if status != 202:
             raise RuntimeError(f"the desk was answered {status}: {said}")
         del self.doubtful[key]
@@ -138,7 +148,7 @@ class Desks:
         else:
             self.promised[said["id"]] = promise
             self._fresh.append(said["id"])
-        return True
+        return None
 
 
 def _request(number: int) -> tuple[str, Body]:
@@ -157,10 +167,25 @@ async def _compare(session: aiohttp.ClientSession, promises: list[Promise]) -> d
     broken: dict[str, list[str]] = {"lost": [], "differ": []}
     for promise in promises:
         identifier = promise.answer["id"]
-        async with session.get(f"/v1/requests/{identifier}") as answer:
-            said = await answer.json(content_type=None)
-        if answer.status != 200:
-            broken["lost"].append(f"{identifier} ({promise.key}): {answer.status}")
+        status, said = await _shown(session, promise)
+        if status != HTTPStatus.OK:
+            broken["lost"].append(f"{identifier} ({promise.key}): {status}")
         elif any(said[name] != promise.answer[name] for name in _STANDS):
             broken["differ"].append(f"{identifier} ({promise.key}): {said}")
     return broken
+
+
+async def _shown(session: aiohttp.ClientSession, promise: Promise) -> tuple[int, Body]:
+    """What the box answers when asked for a promise; that it is too busy to look says nothing about it."""
+    while True:
+        async with session.get(f"/v1/requests/{promise.answer['id']}") as answer:
+            said = await answer.json(content_type=None)
+        if answer.status not in _BUSY:
+            return answer.status, said
+        await asyncio.sleep(_wait_s(answer))
+
+
+def _wait_s(answer: aiohttp.ClientResponse) -> float:
+    """Seconds until a busy box may be asked again (Retry-After, RFC 9110, 10.2.3)."""
+    given = answer.headers.get("Retry-After", "")
+    return min(float(given), _WAIT_MOST_S) if given.isdecimal() else _AGAIN_S

@@ -10,13 +10,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import shlex
 import socket
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.power import until
+from bench.power import monitor, until
 from bench.power.image import Image
 from bench.power.project import DESK_PORT, GUEST, HOST, NETWORK
 
@@ -51,16 +53,21 @@ def make_disks(directory: Path, image: Image, project: Path) -> Disks:
 class Machine:
     """A machine that can be switched on and lose its power. `said` is its console's log.
 
-    `volatile`: the state disk keeps what is not flushed in a cache of its own, which goes with the power.
+    `volatile`: the state disk keeps what is not flushed in a cache of its own, which goes with the power. `memory` is
+    the file of a machine that was put to sleep: the first boot wakes it on its disks.
     """
 
-    def __init__(self, image: Image, disks: Disks, said: Path, *, volatile: bool = False) -> None:
+    def __init__(
+        self, image: Image, disks: Disks, said: Path, *, volatile: bool = False, memory: Path | None = None
+    ) -> None:
         self.desk = free_port()
         self._agent = free_port()
         self._image = image
         self._disks = disks
         self._said = said
         self._cache = disks.state.with_suffix(".sock") if volatile else None
+        self._memory = memory
+        self._monitor = disks.state.with_suffix(".monitor")
         self._drive: asyncio.subprocess.Process | None = None
         self._qemu: asyncio.subprocess.Process | None = None
 
@@ -72,9 +79,22 @@ class Machine:
         with self._said.open("ab") as said:
             self._qemu = await asyncio.create_subprocess_exec(*self._command(f"{_KERNEL} {words}"), stderr=said)
         async with asyncio.timeout(_BOOT_S):
-            while "known" not in await self.tell("known", fails=False):
+            while not await self._runs() or "known" not in await self.tell("known", fails=False):
                 self._alive()
                 await asyncio.sleep(0.1)
+        if self._memory is not None:
+            self._memory = None
+            await self.tell("wake", now=time.time())
+
+    async def sleep(self, memory: Path) -> None:
+        """Write what it has in its memory into a new file and switch off; the disks stay as they are at that moment."""
+        await monitor.order(self._monitor, "migrate", uri=f"exec:cat > {shlex.quote(str(memory))}")
+        async with asyncio.timeout(_ORDER_S):
+            while (status := (await monitor.order(self._monitor, "query-migrate")).get("status")) != "completed":
+                if status == "failed":
+                    raise RuntimeError("qemu could not write its memory down")
+                await asyncio.sleep(0.2)
+        await self.cut()
 
     def console(self) -> str:
         """The end of what it wrote on its console."""
@@ -97,12 +117,19 @@ class Machine:
         self._drive = await asyncio.create_subprocess_exec("nbdkit", "-f", "-U", str(sock), *said)
         await until(sock.is_socket, within_s=_ORDER_S)
 
-    async def tell(self, do: str, *, fails: bool = True) -> dict[str, Any]:
+    async def _runs(self) -> bool:
+        """Whether qemu runs its processors: what calls one that is still waking is lost with its answer."""
+        try:
+            return bool((await monitor.order(self._monitor, "query-status"))["running"])
+        except OSError:
+            return False
+
+    async def tell(self, do: str, *, fails: bool = True, **more: object) -> dict[str, Any]:
         """One order to the agent and its answer; RuntimeError when it does not obey, {} then without `fails`."""
         try:
             async with asyncio.timeout(_ORDER_S):
                 reader, writer = await asyncio.open_connection("127.0.0.1", self._agent, limit=1 << 24)
-                writer.write(json.dumps({"do": do}).encode() + b"\n")
+                writer.write(json.dumps({"do": do} | more).encode() + b"\n")
                 line = await reader.readline()
                 writer.close()
             answer: dict[str, Any] = json.loads(line)
@@ -126,10 +153,13 @@ class Machine:
         ]
         ports = ((self.desk, DESK_PORT), (self._agent, _AGENT_PORT))
         forwards = ",".join(f"hostfwd=tcp:127.0.0.1:{here}-{GUEST}:{there}" for here, there in ports)
+        waking = [] if self._memory is None else ["-incoming", f"exec:cat {shlex.quote(str(self._memory))}"]
         return [
             *("qemu-system-x86_64", "-nodefaults", "-no-reboot", "-display", "none", "-serial", f"file:{self._said}"),
             *("-machine", "pc", "-accel", "tcg,thread=multi", "-cpu", "max,la57=off", "-smp", "2", "-m", "512"),
             *("-kernel", str(self._image.kernel), "-initrd", str(self._image.initrd), "-append", words),
+            *("-qmp", f"unix:{self._monitor},server=on,wait=off"),
+            *waking,
             *drives,
             *(
                 "-netdev",

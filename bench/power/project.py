@@ -20,6 +20,7 @@ NETWORK = "192.168.10.0/24"
 DESK_PORT = 8480
 PORTAL_PORT = 8443  # free in namespaces of our own
 _GUEST = Path(__file__).parent / "guest"
+_TREE = "project"
 
 _CONFIG = """\
 mode = "beside"
@@ -73,14 +74,7 @@ class Project:
 
 def make(directory: Path) -> Project:
     """Write the disk into `directory`."""
-    project = Project(
-        directory / "project.img",
-        directory / "project",
-        secrets.token_urlsafe(24),
-        secrets.token_urlsafe(24),
-        portal_tls.make(directory / "portal", [HOST, "127.0.0.1"]),
-    )
-    tree = project.tree
+    tree = directory / _TREE
     shutil.copytree(PROJECT / "edge", tree / "project/edge", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(PROJECT / "systemd", tree / "project/systemd")
     for name in ("agent.py", "sums.py"):
@@ -89,9 +83,10 @@ def make(directory: Path) -> Project:
     keys = tree / "etc/keys"
     keys.mkdir(parents=True)
     store_key = base64.b64encode(os.urandom(32)).decode()
-    secret = {"store-key": store_key, "desk-key": project.desk_key, "portal-key": project.portal_key}
+    secret = {"store-key": store_key, "desk-key": secrets.token_urlsafe(24), "portal-key": secrets.token_urlsafe(24)}
     for name, value in secret.items():
         (keys / name).write_text(value)
+    project = kept(directory)
     shutil.copy(project.tls.ca, tree / "etc/ca.pem")
     config = _CONFIG.format(
         village=VILLAGE, host=HOST, guest=GUEST, network=NETWORK, desk=DESK_PORT, portal=PORTAL_PORT
@@ -99,6 +94,14 @@ def make(directory: Path) -> Project:
     (tree / "etc/kampung-edge.toml").write_text(config)
     subprocess.run(("mke2fs", "-q", "-t", "ext4", "-d", tree, project.disk, "64M"), check=True)
     return project
+
+
+def kept(directory: Path) -> Project:
+    """What `make` has written into `directory`."""
+    tree = directory / _TREE
+    desk_key, portal_key = ((tree / "etc/keys" / name).read_text() for name in ("desk-key", "portal-key"))
+    tls = portal_tls.made(directory / "portal", [HOST, "127.0.0.1"])
+    return Project(directory / "project.img", tree, desk_key, portal_key, tls)
 
 
 def _compile(tree: Path) -> None:

@@ -2,7 +2,8 @@
 
 Orders come as one line of JSON over TCP and are answered by one: {"do": "suspend"} stops the state disk with whatever
 is on its way to it, {"do": "drop"} lets it go on with a drive that says yes to every write and keeps none of it,
-{"do": "check"} reads the store as a stranger would. Debian's own Python, nothing but the standard library.
+{"do": "check"} reads the store as a stranger would, {"do": "wake", "now": SECONDS} sets the clock of a machine that
+slept. Debian's own Python, nothing but the standard library.
 
 The kernel's command line says what the state disk is: ``powercut.state=plain`` or ``=flakey`` (dm-flakey, see
 Documentation/admin-guide/device-mapper/dm-flakey.rst), ``powercut.mount=OPTIONS``; and ``powercut.preload=LIBRARY``
@@ -14,7 +15,9 @@ import os
 import shutil
 import socketserver
 import subprocess
+import time
 from pathlib import Path
+from typing import Any
 
 DISK = "/dev/vdc"
 NAME = "state"
@@ -26,6 +29,7 @@ PATIENT = "[Service]\nTimeoutStartSec=900\nWatchdogSec=300\n"
 PYTHON = "/opt/kampung-edge/bin/python"
 PORT = 9000
 FSCK: list[str] = []
+Order = dict[str, Any]
 _WELL, _DROPS = "flakey {disk} 0 86400 0", "flakey {disk} 0 0 86400 1 drop_writes"
 
 
@@ -74,47 +78,54 @@ def table(kind: str) -> str:
     return f"0 {call('blockdev', '--getsz', DISK).strip()} {kind.format(disk=DISK)}"
 
 
-def suspend() -> dict[str, object]:
+def suspend(_order: Order) -> dict[str, object]:
     """From here on no write reaches the disk, and none is completed."""
     call("dmsetup", "suspend", "--noflush", "--nolockfs", NAME)
     return {}
 
 
-def drop() -> dict[str, object]:
+def drop(_order: Order) -> dict[str, object]:
     """Every write since `suspend`, and every one to come, is said to be done and is thrown away."""
     call("dmsetup", "load", NAME, "--table", table(_DROPS))
     call("dmsetup", "resume", NAME)
     return {}
 
 
-def check() -> dict[str, object]:
+def check(_order: Order) -> dict[str, object]:
     """What is wrong with the store's file, what e2fsck did before it was mounted, and how often the daemon died."""
     found: dict[str, object] = json.loads(call(PYTHON, str(HERE / "sums.py"), str(STATE / "kampung-edge.db")))
     restarts = call("systemctl", "show", "--value", "--property=NRestarts", "kampung-edge.service")
     return found | {"fsck": FSCK, "restarts": int(restarts)}
 
 
-def journal() -> dict[str, object]:
+def journal(_order: Order) -> dict[str, object]:
     """What the daemon and the kernel said since this boot."""
     return {"journal": call("journalctl", "--boot", "--no-hostname", "--output=short-monotonic", "--lines=400")}
 
 
-def known() -> dict[str, object]:
+def wake(order: Order) -> dict[str, object]:
+    """The time of day goes on from now."""
+    time.clock_settime(time.CLOCK_REALTIME, order["now"])
+    return {}
+
+
+def known(_order: Order) -> dict[str, object]:
     """That the agent listens, and what it was given."""
     return {"known": given()}
 
 
-ORDERS = {"known": known, "suspend": suspend, "drop": drop, "check": check, "journal": journal}
+ORDERS = {"known": known, "wake": wake, "suspend": suspend, "drop": drop, "check": check, "journal": journal}
 
 
-class Order(socketserver.StreamRequestHandler):
+class Caller(socketserver.StreamRequestHandler):
     """One connection, one order."""
 
     def handle(self) -> None:
         """Obey, or say why not."""
         line = self.rfile.readline(4096)
         try:
-            answer = ORDERS[json.loads(line)["do"]]()
+            order = json.loads(line)
+            answer = ORDERS[order["do"]](order)
         except Exception as error:
             answer = {"error": f"{type(error).__name__}: {error}"}
         self.wfile.write(json.dumps(answer).encode() + b"\n")
@@ -130,5 +141,5 @@ class Server(socketserver.ThreadingTCPServer):
 if __name__ == "__main__":
     os.environ["DM_DISABLE_UDEV"] = "1"  # there is none here to wait for: dmsetup makes its own nodes (dmsetup(8))
     begin(given())
-    with Server(("", PORT), Order) as server:
+    with Server(("", PORT), Caller) as server:
         server.serve_forever()
