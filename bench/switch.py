@@ -33,7 +33,7 @@ _WAIT_S = 10.0
 
 
 def run(*, quick: bool) -> Result:
-    """p50 and p95 in milliseconds of at least fifty switches (quick: ten) there and back."""
+    """p50 and p95 in milliseconds of at least fifty switches there and back; quick: p50 of twenty."""
     if "KAMPUNG_EDGE_SANDBOX" not in os.environ:
         raise RuntimeError("it changes the network it runs in: run it as script/bench switch")
     lines = [
@@ -42,16 +42,17 @@ def run(*, quick: bool) -> Result:
         for place, (name, address) in enumerate(_DEVICES.items())
     ]
     subprocess.run(["ip", "-batch", "-"], input="".join(lines), text=True, check=True)
-    switches = asyncio.run(_measure(10 if quick else 60))
+    switches = asyncio.run(_measure(20 if quick else 60))
     routes = sorted(switch.routes_s * 1000 for switch in switches)
     total = sorted(switch.seconds * 1000 for switch in switches)
-    return {
-        "switches": at_least(len(switches), 10 if quick else 50),
+    figures = {
+        "switches": at_least(len(switches), 20 if quick else 50),
         "routes_p50_ms": at_most(statistics.median(routes), 10),
-        "routes_p95_ms": at_most(_p95(routes), 10),
         "done_p50_ms": at_most(statistics.median(total), 50),
-        "done_p95_ms": at_most(_p95(total), 100),
-    }, []
+    }
+    if quick:
+        return figures, ["sixty switches: twenty", "the 95th percentiles: of twenty that is the slowest alone"]
+    return figures | {"routes_p95_ms": at_most(_p95(routes), 10), "done_p95_ms": at_most(_p95(total), 100)}, []
 
 
 def _p95(values: list[float]) -> float:
