@@ -120,7 +120,7 @@ def retry(seqs: tuple[int, ...], path: Path, as_json: bool, every: bool) -> None
 def discard(seqs: tuple[int, ...], path: Path, as_json: bool, reason: str, yes: bool) -> None:
     """Give the dead rows SEQ... up: they are never sent, their contents are erased, what they held back goes on.
 
-    Exit 1 when one is not dead.
+    A request whose own row is given up is rejected, and its applicant told. Exit 1 when one is not dead.
 
     \b
     Example: kampung-edge outbox discard 17 --reason "test data"

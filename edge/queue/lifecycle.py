@@ -1,7 +1,8 @@
 """The legal transitions of a request, as two tables: what the box may do and what the portal may do. Pure.
 
 One owner at a time: the box until *forwarded*, the portal after. The portal may send a request forward, back or on to
-the RT as its officers do; the `version` of its changes guards the order, not this table. What is closed stays closed.
+the RT as its officers do; the `version` of its changes guards the order, not this table. What is closed stays closed,
+but for a request that was given up on the box (`edge.queue.giving_up`) and of which the portal speaks after all.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ _BY_THE_PORTAL = frozenset((*_CHECKS, *_APPROVALS, "returned", *_ENDS))
 BOX: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "draft": frozenset({"received", "cancelled", "expired"}),
-        "received": frozenset({*_CHECKS, "forwarded", "cancelled"}),
-        "village_check": frozenset({"needs_data", "rt_confirmation", "forwarded", "cancelled"}),
-        "needs_data": frozenset({"village_check", "rt_confirmation", "forwarded", "cancelled", "expired"}),
-        "rt_confirmation": frozenset({"village_check", "needs_data", "forwarded", "cancelled", "expired"}),
+        "received": frozenset({*_CHECKS, "forwarded", "cancelled", "rejected"}),
+        "village_check": frozenset({"needs_data", "rt_confirmation", "forwarded", "cancelled", "rejected"}),
+        "needs_data": frozenset({"village_check", "rt_confirmation", "forwarded", "cancelled", "expired", "rejected"}),
+        "rt_confirmation": frozenset({"village_check", "needs_data", "forwarded", "cancelled", "expired", "rejected"}),
         "completed": frozenset({"collected"}),
+        "rejected": frozenset({"forwarded"}),
     }
 )
 PORTAL: Mapping[str, frozenset[str]] = MappingProxyType(

@@ -15,11 +15,12 @@ from typing import Any
 from edge.clock import Clock
 from edge.control import Answer, Handler, Refused
 from edge.queue.forwarder import Status
+from edge.queue.giving_up import GivingUp, OnChange
 from edge.queue.lane import Lane
 from edge.queue.store import audit, outbox, outbox_view
 from edge.queue.store.database import Store, StoreError
 from edge.queue.store.outbox_view import Look
-from edge.queue.store.seal import Seal
+from edge.queue.store.requests import Requests
 
 MOST_LISTED = 1_000
 MOST_AT_ONCE = 1_000
@@ -33,14 +34,23 @@ MASK = "•••"
 class OutboxByHand:
     """Answers ``outbox-status``, ``-list``, ``-show``, ``-retry``, ``-discard`` and ``-export``.
 
-    `status` is the forwarder's; `wake` tells it that a row may be due.
+    `status` is the forwarder's; `wake` tells it that a row may be due. `on_change` tells the people of a request that
+    ends with its row.
     """
 
     def __init__(
-        self, store: Store, seal: Seal, *, clock: Clock, status: Callable[[], Status], wake: Callable[[], None]
+        self,
+        store: Store,
+        requests: Requests,
+        *,
+        clock: Clock,
+        status: Callable[[], Status],
+        wake: Callable[[], None],
+        on_change: OnChange,
     ) -> None:
-        self._store, self._seal = store, seal
+        self._store, self._seal = store, requests.seal
         self._clock, self._status, self._wake = clock, status, wake
+        self._giving_up = GivingUp(requests, on_change)
 
     def handlers(self) -> dict[str, Handler]:
         """What the control socket may ask."""
@@ -120,10 +130,7 @@ class OutboxByHand:
             raise Refused("say why: --reason TEXT; it is kept with the row")
 
         def work(conn: sqlite3.Connection) -> list[int]:
-            given_up = [seq for seq in seqs if outbox.discard(conn, seq, now=now, reason=f"discarded: {reason}")]
-            for seq in given_up:
-                audit.record(conn, "outbox-discard", str(seq), reason, now=now)
-            return given_up
+            return [seq for seq in seqs if self._giving_up.give_up(conn, seq, reason, now=now)]
 
         return await self._decide(seqs, work)
 

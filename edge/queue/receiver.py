@@ -10,12 +10,12 @@ from collections.abc import Callable, Sequence
 from edge import step
 from edge.clock import Clock
 from edge.events import Announce, StatusReceived
-from edge.queue import lifecycle
+from edge.queue import giving_up, lifecycle
 from edge.queue.contact import Contact
 from edge.queue.request import Request
 from edge.queue.settlement import Settlement
 from edge.queue.sink import Change, Changes, Replaced, Retry, Sink, Unauthorised
-from edge.queue.store import audit, changes
+from edge.queue.store import audit, changes, transitions
 from edge.queue.store.database import Store, StoreError
 from edge.queue.store.requests import Requests
 
@@ -152,7 +152,7 @@ class Receiver:
             return "unknown"
         if change.version <= changes.portal_version(conn, change.request):
             return "stale"
-        if request.state == "received" and lifecycle.legal("forwarded", change.state, by="portal"):
+        if self._ours(conn, request) and lifecycle.legal("forwarded", change.state, by="portal"):
             # The answer to our PUT was lost: that the portal speaks of the request proves that it has it.
             request = self._requests.move(conn, request.id, "forwarded", by="portal-change", now=now)
         if not lifecycle.legal(request.state, change.state, by="portal"):
@@ -161,3 +161,9 @@ class Receiver:
         changes.set_portal_version(conn, request.id, change.version)
         self._on_change(conn, after, change)
         return "applied"
+
+    def _ours(self, conn: sqlite3.Connection, request: Request) -> bool:
+        """Whether nobody has told yet that the portal has it: as far as the box knows it waits, or was given up."""
+        if request.state == "rejected":
+            return transitions.last_actor(conn, request.id) == giving_up.ACTOR
+        return request.state == "received"

@@ -55,6 +55,9 @@ class Settlement:
                 outbox.hand_over(conn, row, until=now + self._confirm_s)
             elif isinstance(outcome, Dead):
                 self._die(conn, row, outcome.detail, now=now)
+            elif isinstance(outcome, Declined) and row.kind == "request":
+                # Whose request it is waits for it: that it goes nowhere is for a person to decide.
+                self._die(conn, row, outcome.detail, now=now)
             elif isinstance(outcome, Declined):
                 outbox.settle(conn, row, "discarded", now=now, error=outcome.detail)
             elif isinstance(outcome, Retry) and outcome.own:

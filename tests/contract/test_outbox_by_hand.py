@@ -18,7 +18,7 @@ from edge.queue.forwarder import Status
 from edge.queue.lane import Lane
 from edge.queue.outbox_by_hand import MASK, OutboxByHand, masked
 from edge.queue.request import Request
-from edge.queue.store import outbox, outbox_view
+from edge.queue.store import outbox, outbox_view, transitions
 from edge.queue.store.database import Store
 from edge.queue.store.outbox_view import Depth
 from edge.queue.store.requests import Requests
@@ -38,6 +38,14 @@ class Box:
     file: Path
     by_hand: OutboxByHand
     woken: list[None]
+    told: list[str]
+
+    async def request(self) -> str:
+        """The state of the only request."""
+        return await self.store.read(lambda conn: str(conn.execute("SELECT state FROM request").fetchone()[0]))
+
+    async def change(self, statement: str) -> None:
+        await self.store.write(lambda conn: conn.execute(statement) and None)
 
     async def run(self, *words: str) -> tuple[int, str, str]:
         """A command's exit code, standard output and standard error."""
@@ -72,13 +80,20 @@ async def box(tmp_path: Path) -> AsyncIterator[Box]:
     await store.write(_fill)
     status = Status(2, 60.0, 1, NOW, {(Lane.REQUEST, "dead"): Depth(1, 300)}, 340, 12.0, "open", "telkom", 3)
     woken: list[None] = []
-    by_hand = OutboxByHand(store, SEAL, clock=SystemClock(), status=lambda: status, wake=lambda: woken.append(None))
+    told: list[str] = []
+    by_hand = OutboxByHand(
+        *(store, Requests(SEAL)),
+        clock=SystemClock(),
+        status=lambda: status,
+        wake=lambda: woken.append(None),
+        on_change=lambda _conn, request, _change: told.append(request.state),
+    )
     control = Control(run_dir)
     control.offer(by_hand.handlers())
     task = asyncio.create_task(control.run())
     await control.listening.wait()
     try:
-        yield Box(store, file, by_hand, woken)
+        yield Box(store, file, by_hand, woken, told)
     finally:
         task.cancel()
         await asyncio.wait({task})
@@ -161,18 +176,60 @@ async def test_retry_lets_a_row_and_those_behind_it_go(box: Box) -> None:
     assert "--all" in err
 
 
-async def test_discard_wants_a_reason_and_lets_the_stream_go_on(box: Box) -> None:
-    """A row would vanish without a word, or hold its request for ever."""
+async def test_discard_wants_a_reason_and_ends_the_request(box: Box) -> None:
+    """A row would vanish without a word, and its request wait for ever for what nobody sends."""
     code, _, err = await box.run("discard", "1", "--yes")
     assert code == 2
     assert "--reason" in err
     code, _, _ = await box.run("discard", "1", "--yes", "--reason", "test data")
     assert code == 0
-    assert await box.states() == ["discarded", "pending", "pending"]
+    assert await box.states() == ["discarded", "withdrawn", "pending"]
     assert await box.audit() == ["outbox-discard"]
+    assert (await box.request(), box.told) == ("cancelled", ["cancelled"]), "which had been asked for"
     look = await box.store.read(lambda conn: outbox_view.one(conn, 1))
     assert look is not None
     assert (look.error, look.bytes) == ("discarded: test data", 0)
+
+
+async def discard(box: Box) -> None:
+    code, _, err = await box.run("discard", "1", "--yes", "--reason", "wrong village")
+    assert (code, err) == (0, "")
+
+
+async def test_a_request_that_nobody_cancelled_is_rejected(box: Box) -> None:
+    """Its applicant would read that it was cancelled as they wished, or that it is on its way."""
+    await box.change("DELETE FROM outbox WHERE seq = 2")
+    await discard(box)
+    assert (await box.request(), box.told) == ("rejected", ["rejected"])
+    why = await box.store.read(lambda conn: transitions.of_request(conn, SEAL, "r1")[-1])
+    assert (why.actor, why.before, why.why) == ("outbox", "received", "wrong village")
+
+
+async def test_what_may_have_arrived_keeps_those_behind_it_and_is_not_called_cancelled(box: Box) -> None:
+    """The portal works on a letter whose cancelling was taken back from under it."""
+    await box.change("UPDATE outbox SET faults = 1 WHERE seq = 1")
+    await discard(box)
+    assert await box.states() == ["discarded", "pending", "pending"]
+    assert (await box.request(), box.told) == ("rejected", ["rejected"])
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "UPDATE request SET state = 'forwarded'",
+        "UPDATE request SET portal_version = 4",
+        "UPDATE request SET state = 'completed'",
+        "UPDATE request SET person = x'00'",
+        "UPDATE outbox SET kind = 'rt_answered' WHERE seq = 1",
+    ],
+)
+async def test_a_row_of_a_request_that_went_on_ends_alone(box: Box, before: str) -> None:
+    """Giving an old row up takes a letter back that the portal has, or fails for one that is damaged."""
+    await box.change(before)
+    await discard(box)
+    assert (await box.states())[0] == "discarded"
+    assert box.told == []
+    assert await box.request() in ("forwarded", "completed", "received")
 
 
 async def test_status_tells_depths_and_the_circuit(box: Box) -> None:

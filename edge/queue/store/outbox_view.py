@@ -174,6 +174,12 @@ def content(conn: sqlite3.Connection, seal: Seal, seq: int) -> str | None:
         return None
 
 
+def has(conn: sqlite3.Connection, request: str, kind: str) -> bool:
+    """Whether a request ever had a row of this kind."""
+    found = conn.execute("SELECT 1 FROM outbox WHERE request = ? AND kind = ? LIMIT 1", (request, kind))
+    return found.fetchone() is not None
+
+
 def arrived(conn: sqlite3.Connection, request: str) -> bool | None:
     """Whether the upstream has a request, by its row: True; False while it is on its way; None: nobody here can say."""
     row = conn.execute(

@@ -53,6 +53,14 @@ def after(conn: sqlite3.Connection, seal: Seal, seq: int, *, limit: int) -> list
     return [_read(seal, row) for row in rows]
 
 
+def last_actor(conn: sqlite3.Connection, request: str) -> str:
+    """Who changed a request's state last, "" when it has no transition."""
+    row = conn.execute(
+        "SELECT actor FROM transition WHERE request = ? ORDER BY seq DESC LIMIT 1", (request,)
+    ).fetchone()
+    return "" if row is None else str(row[0])
+
+
 def span(conn: sqlite3.Connection) -> tuple[int, int]:
     """The first and the last `seq` that are kept; (1, 0) when there is none."""
     (first,) = conn.execute("SELECT min(seq) FROM transition").fetchone()

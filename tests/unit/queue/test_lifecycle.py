@@ -23,6 +23,9 @@ STEPS = [
     ("sms", "needs_data", "forwarded", True),
     ("sms", "rt_confirmation", "expired", True),
     ("sms", "received", "cancelled", True),
+    ("outbox", "received", "rejected", True),
+    ("outbox", "forwarded", "rejected", False),
+    ("portal-change", "rejected", "forwarded", True),
     ("sms", "forwarded", "cancelled", False),
     ("sms", "district_check", "cancelled", False),
     ("sms", "received", "completed", False),
@@ -65,10 +68,13 @@ def test_the_states_are_those_of_the_domain() -> None:
 
 
 def test_what_is_closed_stays_closed() -> None:
-    """A finished request comes back to life; only a completed letter may still be collected."""
+    """A finished request comes back to life; only a letter may be collected, and one given up turn out to be there."""
     for state in CLOSED:
         assert not PORTAL.get(state)
-        assert BOX.get(state, frozenset()) <= {"collected"}
+    assert {state: BOX[state] for state in CLOSED & BOX.keys()} == {
+        "completed": {"collected"},
+        "rejected": {"forwarded"},
+    }
 
 
 def test_every_state_can_be_reached_and_left() -> None:
