@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import logging
 import os
@@ -26,6 +27,7 @@ Handler = Callable[[dict[str, Any]], Awaitable[Answer]]
 SOCKET = "control.sock"
 MOST_BYTES = 1 << 20
 PATIENCE_S = 10.0
+ROOM_EVERY_S = 2.0
 _MOST_ASKING = 8
 _UCRED = struct.Struct("3i")
 
@@ -58,11 +60,25 @@ class Control:
 
     async def run(self) -> None:
         """Listen until cancelled; may be run again."""
-        with _listener(self._run_dir) as sock:
+        with contextlib.closing(await self._listener()) as sock:
             server = await asyncio.start_unix_server(self._serve, sock=sock, limit=MOST_BYTES)
             self.listening.set()
             async with server:
                 await server.serve_forever()
+
+    async def _listener(self) -> socket.socket:
+        """The socket, as soon as there is room for it: the network does not wait for those who ask about it."""
+        told = False
+        while True:
+            try:
+                return _listener(self._run_dir)
+            except OSError as error:
+                if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                    raise
+                if not told:
+                    log.error("%s is full: no command reaches the daemon until there is room", self._run_dir)
+                told = True
+                await asyncio.sleep(ROOM_EVERY_S)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -107,16 +123,19 @@ def _reachable(run_dir: Path) -> Iterator[str]:
         os.close(folder)
 
 
-@contextlib.contextmanager
-def _listener(run_dir: Path) -> Iterator[socket.socket]:
+def _listener(run_dir: Path) -> socket.socket:
     (run_dir / SOCKET).unlink(missing_ok=True)
-    with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as sock, _reachable(run_dir) as name:
-        mask = os.umask(0o177)  # the socket must not be open to others for even a moment
-        try:
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    mask = os.umask(0o177)  # the socket must not be open to others for even a moment
+    try:
+        with _reachable(run_dir) as name:
             sock.bind(name)
-        finally:
-            os.umask(mask)
-        yield sock
+    except BaseException:
+        sock.close()
+        raise
+    finally:
+        os.umask(mask)
+    return sock
 
 
 def _allowed(sock: socket.socket) -> bool:

@@ -7,6 +7,7 @@ them off the loop with `asyncio.to_thread`.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import stat
@@ -57,6 +58,11 @@ def write_bytes(path: Path, data: bytes, *, mode: int = 0o600) -> None:
             part.unlink()
         raise
     _sync_directory(path.parent)
+
+
+def full(error: OSError) -> bool:
+    """Whether it failed for want of room: no blocks, no inodes, or a quota's end."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def _without_waiting(name: str, flags: int) -> int:

@@ -1,13 +1,19 @@
 """One daemon a box: the lock that keeps a second one out, and the count of crashes in a row.
 
-Both live in `run_dir`, which the service manager keeps between restarts and a reboot empties.
+Both live in `run_dir`, which the service manager keeps between restarts and a reboot empties. The lock is on the
+directory itself, so that it needs no room there (flock(2)): a full /run must not keep a village off the network.
 """
 
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 from pathlib import Path
+
+from edge.durable import full, write_bytes
+
+log = logging.getLogger("edge.instance")
 
 CRASHES_TO_SAFE = 3
 
@@ -24,22 +30,24 @@ class Instance:
 
     def __init__(self, run_dir: Path) -> None:
         run_dir.mkdir(parents=True, exist_ok=True)
+        self._run_dir = run_dir
         self._crashes = run_dir / "unclean-starts"
-        # root may be the one who asks, and `run_dir` is the daemon's own user's: a link is not followed
-        self._lock = os.open(run_dir / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        self._full = False
+        self._lock = os.open(run_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._note("lock", os.getpid())
         except BlockingIOError as error:
-            pid = os.pread(self._lock, 32, 0).decode(errors="replace").strip()
             os.close(self._lock)
-            raise AlreadyRunning(f"process {pid or 'unknown'} already runs in {run_dir}") from error
-        os.ftruncate(self._lock, 0)
-        os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
+            raise AlreadyRunning(f"process {_first_line(run_dir / 'lock')} already runs in {run_dir}") from error
+        except OSError:
+            os.close(self._lock)
+            raise
 
     def begin(self) -> bool:
         """Note this start; True when the last `CRASHES_TO_SAFE` starts all ended without `settled`."""
         unclean = self._read()
-        self._crashes.write_text(f"{unclean + 1}\n")
+        self._note(self._crashes.name, unclean + 1)
         return unclean >= CRASHES_TO_SAFE
 
     def settled(self) -> None:
@@ -50,8 +58,33 @@ class Instance:
         """Give the right up; the end of the process does the same."""
         os.close(self._lock)
 
+    def _note(self, name: str, number: int) -> None:
+        """Write a number into `run_dir`, where there is room for it; without any, say so once."""
+        try:
+            write_bytes(self._run_dir / name, f"{number}\n".encode(), mode=0o644)
+        except OSError as error:
+            if not full(error):
+                raise
+            if not self._full:
+                log.error(
+                    "%s is full: the daemon starts all the same, but nobody counts its crashes and commands may not "
+                    "reach it; make room there (df %s; df -i %s)",
+                    *(self._run_dir,) * 3,
+                )
+            self._full = True
+
     def _read(self) -> int:
         try:
             return int(self._crashes.read_text())
         except (FileNotFoundError, ValueError):
             return 0
+
+
+def _first_line(path: Path) -> str:
+    """What `path` says of who holds the lock. Root may ask, and `run_dir` is another's: a link is not followed."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return "unknown"
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read(32).decode(errors="replace").strip() or "unknown"

@@ -102,7 +102,7 @@ def alone(config: Config) -> Iterator[None]:
     from edge.instance import AlreadyRunning, Instance
 
     run_dir = Path(config.run_dir)
-    if not (run_dir / "lock").exists():
+    if not run_dir.is_dir():
         yield
         return
     try:

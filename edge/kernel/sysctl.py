@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from edge.durable import read_json, write_bytes
+from edge.durable import full, read_json, write_bytes
 
 log = logging.getLogger("edge.kernel")
 
@@ -60,7 +60,8 @@ class Changed(msgspec.Struct, frozen=True):
 def put(settings: Iterable[Setting], run_dir: Path) -> int:
     """Make the settings hold; the values before the first time are remembered in `run_dir`. Returns how many changed.
 
-    OSError for a required one that cannot be written.
+    OSError for a required one that cannot be written. Where `run_dir` is full nothing is remembered, and that is said:
+    a village that cannot be given its old settings back is better off than one without a network.
     """
     memory = _recall(run_dir)
     changed = 0
@@ -71,7 +72,7 @@ def put(settings: Iterable[Setting], run_dir: Path) -> int:
                 continue
             first = memory.get(setting.name, Changed(present, setting.value)).before
             memory[setting.name] = Changed(first, setting.value)
-            remember(run_dir, memory)  # before the write: a crash between the two must not lose the old value
+            _remember(run_dir, memory)  # before the write: a crash between the two must not lose the old value
             setting.path.write_text(f"{setting.value}\n")
             changed += 1
         except OSError as error:
@@ -117,6 +118,15 @@ def _recall(run_dir: Path) -> dict[str, Changed]:
     except (ValueError, msgspec.ValidationError) as error:
         log.warning("%s is damaged (%s): earlier kernel settings are not known", run_dir / _MEMORY, error)
         return {}
+
+
+def _remember(run_dir: Path, memory: dict[str, Changed]) -> None:
+    try:
+        remember(run_dir, memory)
+    except OSError as error:
+        if not full(error):
+            raise
+        log.error("%s is full: teardown will not give %s back", run_dir, ", ".join(memory))
 
 
 def remember(run_dir: Path, memory: dict[str, Changed]) -> None:

@@ -6,11 +6,13 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator
+import subprocess
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
+from edge.control import NotRunning, ask
 from edge.instance import CRASHES_TO_SAFE
 from tests.office import Office, until
 
@@ -72,6 +74,39 @@ async def test_a_second_daemon_is_refused_in_one_sentence(office: Office) -> Non
         assert code == 4
         assert f"process {first.pid} already runs in {office.directory / 'run'}; stop it first" in log
         assert (await office.ask("GET", "/healthz"))[0] == 200
+
+
+@pytest.fixture(params=["size=4k", "nr_inodes=2"])
+def full_run(request: pytest.FixtureRequest, office: Office) -> Iterator[Path]:
+    """The office's run_dir without room for one more byte, or for one more file; its filler."""
+    directory = office.directory / "run"
+    directory.mkdir(exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", request.param, "tmpfs", str(directory)], check=True)
+    filler = directory / "filler"
+    filler.write_bytes(b"x" * 4_096)
+    yield filler
+    subprocess.run(["umount", "--lazy", str(directory)], check=True)
+
+
+async def test_a_full_run_directory_does_not_keep_the_network_down(office: Office, full_run: Path) -> None:
+    """A log that fills /run would take the village off the network at the next restart."""
+    async with office.running():
+        assert (await office.ask("POST", "/v1/requests", PERSON, key="one"))[0] == 202
+        code, log = await ended(office)
+        assert code == 4, "there is one daemon all the same"
+        assert log.count("is full: the daemon starts all the same, but nobody counts its crashes") == 1
+        await asyncio.to_thread(full_run.unlink)
+
+        async def answers() -> bool:
+            try:
+                return "uplinks" in await asyncio.to_thread(ask, full_run.parent, {"ask": "uplink"})
+            except NotRunning:
+                return False
+
+        await until(answers, what="commands reach it once there is room")
+        log = office.log.read_text(encoding="utf-8")
+        assert "Traceback" not in log
+        assert "crashed" not in log
 
 
 async def test_a_wrong_configuration_names_every_mistake_and_ends_with_2(office: Office) -> None:

@@ -124,6 +124,21 @@ def test_guard_twice_remembers_the_first_values(tmp_path: Path) -> None:
     assert sh("sysctl -n net.ipv4.conf.pde0.rp_filter").strip() == "1"
 
 
+def test_guard_with_a_full_run_directory_still_lets_the_village_through(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A log that fills /run would leave forwarding off at the next start, and say that root is missing."""
+    sh("sysctl -qw net.ipv4.ip_forward=0")
+    sh(f"mount -t tmpfs -o nr_inodes=1 tmpfs {tmp_path}")
+    try:
+        operator.guard(settings(run_dir=str(tmp_path)))
+        assert sh("sysctl -n net.ipv4.ip_forward").strip() == "1"
+        assert any("net/ipv4/ip_forward" in said and "is full" in said for said in caplog.messages)
+        operator.teardown(settings(run_dir=str(tmp_path)))
+    finally:
+        sh(f"umount {tmp_path}")
+
+
 def test_teardown_leaves_a_setting_that_someone_else_changed_since(tmp_path: Path) -> None:
     """What the operator has set after us is the operator's."""
     sh("sysctl -qw net.ipv4.conf.pde0.rp_filter=1")

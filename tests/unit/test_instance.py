@@ -34,11 +34,15 @@ def test_a_torn_crash_count_counts_as_none(tmp_path: Path) -> None:
 
 
 def test_a_link_in_the_place_of_the_lock_is_not_followed(tmp_path: Path) -> None:
-    """Root's teardown would empty whatever file the daemon's own user had linked there."""
+    """Root's teardown would overwrite, or tell, whatever file the daemon's own user had linked there."""
     victim, run_dir = tmp_path / "victim", tmp_path / "run"
     victim.write_text("root's own\n")
     run_dir.mkdir()
     (run_dir / "lock").symlink_to(victim)
-    with pytest.raises(OSError, match="lock"):
-        Instance(run_dir)
+    first = Instance(run_dir)
     assert victim.read_text() == "root's own\n"
+    (run_dir / "lock").unlink()
+    (run_dir / "lock").symlink_to(victim)
+    with pytest.raises(AlreadyRunning, match="process unknown already runs"):
+        Instance(run_dir)
+    first.close()
