@@ -47,6 +47,7 @@ class Desks:
     promised: dict[str, Promise] = field(default_factory=dict)
     doubtful: dict[str, Body] = field(default_factory=dict)
     void: dict[str, Promise] = field(default_factory=dict)
+    lost: set[str] = field(default_factory=set)
     refused: int = 0
     lied_to: bool = False
     filed: int = 0
@@ -96,8 +97,20 @@ class Desks:
     async def broken(self, *, everything: bool) -> dict[str, list[str]]:
         """Ask for what was promised since this was last asked, or for everything: ids that are lost, or differ."""
         asked, self._fresh = list(self.promised) if everything else self._fresh, []
+        broken: dict[str, list[str]] = {"lost": [], "differ": []}
         async with self._session() as session, asyncio.timeout(_SINCE_MOST_S):
-            return await _compare(session, [self.promised[identifier] for identifier in asked])
+            for identifier in asked:
+                await self._compare(session, identifier, broken)
+        return broken
+
+    async def _compare(self, session: aiohttp.ClientSession, identifier: str, broken: dict[str, list[str]]) -> None:
+        promise = self.promised[identifier]
+        status, said = await _shown(session, promise)
+        if status != HTTPStatus.OK:
+            self.lost.add(identifier)
+            broken["lost"].append(f"{identifier} ({promise.key}): {status}")
+        elif any(said[name] != promise.answer[name] for name in _STANDS):
+            broken["differ"].append(f"{identifier} ({promise.key}): {said}")
 
     async def gone(self, promises: dict[str, Promise]) -> int:
         """How many void promises the box knows nothing of."""
@@ -161,18 +174,6 @@ def _request(number: int) -> tuple[str, Body]:
         "purpose": f"pemadaman {number}",
     }
     return f"powercut-{number}", body
-
-
-async def _compare(session: aiohttp.ClientSession, promises: list[Promise]) -> dict[str, list[str]]:
-    broken: dict[str, list[str]] = {"lost": [], "differ": []}
-    for promise in promises:
-        identifier = promise.answer["id"]
-        status, said = await _shown(session, promise)
-        if status != HTTPStatus.OK:
-            broken["lost"].append(f"{identifier} ({promise.key}): {status}")
-        elif any(said[name] != promise.answer[name] for name in _STANDS):
-            broken["differ"].append(f"{identifier} ({promise.key}): {said}")
-    return broken
 
 
 async def _shown(session: aiohttp.ClientSession, promise: Promise) -> tuple[int, Body]:
