@@ -7,6 +7,7 @@ import asyncio
 import json
 import resource
 import socket
+from asyncio import sslproto
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from edge.simulator import portal_tls
 from edge.simulator.portal import MODES, Portal
 from edge.simulator.portal_chaos import Chaos
 
+# asyncio keeps a buffer of 256 KiB for each TLS connection as long as it lives, and a village has several of them: 217
+# villages took 200 MB so. One TLS record holds 16 KiB (RFC 8446, 5.1).
+_TLS_BUFFER = 16 << 10
 _FIRST_VILLAGE = 3_510_100_001
 _ABOUT = f"""\
 The reference portal. Writes "ready PORT" to standard output once it listens; ca.pem (and with --client-certificates
@@ -45,6 +49,7 @@ def main(arguments: list[str]) -> int:
     # Hundreds of villages, each with several connections.
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    sslproto.SSLProtocol.max_size = _TLS_BUFFER
     options.control.unlink(missing_ok=True)  # of a start that was killed
     return asyncio.run(_serve_all(options))
 
