@@ -44,6 +44,8 @@ def test_figures_know_their_limits() -> None:
     assert not at_most(2.1, 2)["ok"]
     assert at_least(0.5, 0.5)["ok"]
     assert not at_least(0.4, 0.5)["ok"]
+    assert at_most(float("inf"), 2) == {"value": None, "wanted": "<= 2", "ok": False}, "JSON knows no infinity"
+    assert not at_least(float("nan"), 2)["ok"]
     assert exactly(True, True)["ok"]
     assert not exactly(3, 0)["ok"]
 
