@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sqlite3
 from collections.abc import Callable
@@ -102,6 +103,11 @@ class OpenFile:
         if self._log.overgrown() and not held:
             log.error("the log of %s has %d pages and a reader holds it: new work is refused", self._path, frames)
         return not busy
+
+    def lengthen(self) -> None:
+        """Have room in the log for the next small commits."""
+        with contextlib.suppress(OSError):  # then it grows commit by commit, and what ails the disk is told by these
+            self._log.lengthen()
 
     def overgrown(self) -> bool:
         """Whether a reader has held the log for so long that new work is refused."""

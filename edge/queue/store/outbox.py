@@ -44,6 +44,10 @@ _ANY_DUE = """
     OR EXISTS (SELECT 1 FROM outbox WHERE state = 'leased' AND leased_until <= :now)
     OR EXISTS (SELECT 1 FROM outbox WHERE state = 'leased' AND leased_until > :beyond)
 """
+_END = (
+    "UPDATE outbox SET state = ?1, settled_at = ?2, error = ?3, leased_until = NULL, "
+    "payload = CASE WHEN ?1 = 'dead' THEN payload END WHERE seq = ?4"
+)
 _EACH_TIME = 500
 
 
@@ -214,10 +218,10 @@ def renew(conn: sqlite3.Connection, row: Row, *, until: float) -> None:
 
 def settle(conn: sqlite3.Connection, row: Row, state: str, *, now: float, error: str = "") -> bool:
     """End a leased row as delivered (its payload is dropped) or dead; False when it was settled before."""
-    if conn.execute("SELECT 1 FROM outbox WHERE seq = ? AND state = 'leased'", (row.seq,)).fetchone() is None:
-        return False
-    _end(conn, row.seq, row.stream, state, now=now, error=error)
-    return True
+    ended = conn.execute(f"{_END} AND state = 'leased'", (state, now, error, row.seq)).rowcount
+    if ended and row.stream is not None:
+        _advance(conn, row.stream, now=now)
+    return bool(ended)
 
 
 def hand_over(conn: sqlite3.Connection, row: Row, *, until: float) -> None:
@@ -310,12 +314,12 @@ def discard(conn: sqlite3.Connection, seq: int, *, now: float, reason: str) -> b
 def withdraw(conn: sqlite3.Connection, request: str, *, now: float) -> bool:
     """Take back the request's rows if none can have reached the portal; False when one may have.
 
-    A row that was refused, and perhaps given up since, never arrived; one that died of its own faults (no answer, again
-    and again) may have.
+    A row that was refused at its first try, and perhaps given up since, never arrived; one that was tried before, or
+    died of its own faults (no answer, again and again), may have.
     """
     tried = conn.execute(
         "SELECT 1 FROM outbox WHERE request = ? AND attempts > 0 AND "
-        "(state NOT IN ('dead', 'discarded') OR faults > 0)",
+        "(state NOT IN ('dead', 'discarded') OR faults > 0 OR attempts > 1)",
         (request,),
     ).fetchone()
     if tried is not None:
@@ -329,11 +333,7 @@ def withdraw(conn: sqlite3.Connection, request: str, *, now: float) -> bool:
 
 
 def _end(conn: sqlite3.Connection, seq: int, stream: str | None, state: str, *, now: float, error: str = "") -> None:
-    conn.execute(
-        "UPDATE outbox SET state = ?1, settled_at = ?2, error = ?3, leased_until = NULL, "
-        "payload = CASE WHEN ?1 = 'dead' THEN payload END WHERE seq = ?4",
-        (state, now, error, seq),
-    )
+    conn.execute(_END, (state, now, error, seq))
     if stream is not None:
         _advance(conn, stream, now=now)
 

@@ -1,7 +1,11 @@
 """Where the write-ahead log stands, read from the log itself, so that folding it into the file can be timed.
 
+And room in it ahead of the commits: a flush that only fills blocks costs less, the card too, than one that lengthens
+the file, after which the file system writes its own journal.
+
 The header names two salts, new whenever the log begins anew; each frame repeats them, so a frame of an older round is
-known (https://sqlite.org/fileformat2.html#walformat). SQLite takes no lock on this file: reading it harms nothing.
+known (https://sqlite.org/fileformat2.html#walformat); so are zeros behind the last one. SQLite takes no lock on this
+file: reading it harms nothing, and only the thread that commits lengthens it.
 """
 
 from __future__ import annotations
@@ -13,6 +17,8 @@ _HEADER = 32
 _FRAME = 24
 _SALTS = slice(16, 24)
 _FRAME_SALTS = slice(8, 16)
+_AHEAD_FRAMES = 32  # more than a small commit has
+_LONGER_FRAMES = 256
 _SIZE_MOST = 4  # times the wanted length: then the log is held by a reader, and new work must wait
 
 
@@ -40,6 +46,18 @@ class Log:
         place = _HEADER + (wanted - 1) * (_FRAME + self._page)
         return len(salts) == 8 and self._read(place, _FRAME)[_FRAME_SALTS] == salts
 
+    def lengthen(self) -> None:
+        """Have room ahead where the end of the log is near, up to `bytes_wanted`. OSError where the disk has none.
+
+        Nothing is flushed: the next commit does that, once for all of it.
+        """
+        frame = _FRAME + self._page
+        end = os.fstat(self._file).st_size if self._file is not None else 0
+        near = _HEADER + max(0, (end - _HEADER) // frame - _AHEAD_FRAMES) * frame
+        longer = min(_LONGER_FRAMES * frame, self.bytes_wanted - end)
+        if self._file is not None and longer > 0 and self._read(near, _FRAME)[_FRAME_SALTS] == self._salts:
+            os.pwrite(self._file, bytes(longer), end)
+
     def folded(self, frames: int) -> None:
         """The log was folded as far as its readers let it be, and has `frames`."""
         self._frames = frames
@@ -57,7 +75,7 @@ class Log:
     def _read(self, place: int, length: int) -> bytes:
         if self._file is None:
             try:
-                self._file = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+                self._file = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
             except FileNotFoundError:
                 return b""
         return os.pread(self._file, length, place)

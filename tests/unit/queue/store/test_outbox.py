@@ -164,6 +164,16 @@ def test_what_was_refused_and_given_up_can_be_cancelled(conn: sqlite3.Connection
     assert outbox.withdraw(conn, request, now=NOW)
 
 
+def test_what_was_refused_after_a_try_without_an_answer_is_not_withdrawn(conn: sqlite3.Connection) -> None:
+    """The first try may have arrived: a villager is told that a request is cancelled which the portal works on."""
+    request = file(conn, 1)
+    (row,) = claim(conn)
+    outbox.postpone(conn, row, not_before=NOW, error="no answer")
+    (row,) = claim(conn)
+    outbox.settle(conn, row, "dead", now=NOW, error="422")
+    assert not outbox.withdraw(conn, request, now=NOW)
+
+
 def test_the_backlog_tells_what_waits(conn: sqlite3.Connection) -> None:
     """The page would show an empty queue while requests wait, or the sender sleep past the next try."""
     assert outbox_view.backlog(conn) == Backlog(0, None, 0, None, False, {})
