@@ -1,4 +1,4 @@
-"""aiohttp, imported once and without what a box never uses: whoever imports aiohttp imports this first.
+"""aiohttp, imported once and without what a box never uses or holds: whoever imports aiohttp imports this first.
 
 At its import aiohttp makes a TLS context with all of the system's certificates, 2 MB, for clients that bring none. Ours
 bring their own (`edge.queue.sinks`), so that context is left without any: one that used it would trust nobody.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from asyncio import sslproto
 from collections.abc import Iterator
 
 from edge.lean import without
@@ -39,3 +40,6 @@ _UNUSED = (
 
 with _without_certificates(), without(*_UNUSED):
     import aiohttp.web  # noqa: F401 - all of it, here and nowhere earlier
+
+# asyncio keeps a buffer of 256 KiB for each TLS connection as long as it lives; a record holds 16 KiB (RFC 8446, 5.1).
+sslproto.SSLProtocol.max_size = 16 << 10
