@@ -34,6 +34,7 @@ from edge.queue.store.attachments import Attachment
 from edge.queue.store.database import Store, StoreError, StoreFull
 from edge.queue.store.seal import Seal, SealBroken
 from edge.queue.store.sealed_file import PIECE, SealedFile
+from edge.queue.trouble import REFUSALS, Trouble
 
 __all__ = ["MOST_BYTES", "Attachment", "AttachmentDamaged", "Attachments", "NewAttachment", "Refused"]
 
@@ -115,14 +116,17 @@ class Attachments:
         self._clock = clock
         self._room = room or partial(_room, folder)
         self._receiving: set[str] = set()
+        self._trouble = Trouble(log, "scans cannot be swept", "scans are swept again")
 
     async def run(self) -> None:
         """Sweep now and then until cancelled."""
         while True:
             try:
                 await self.sweep()
-            except StoreError as error:
-                log.error("scans cannot be swept: %s", error)
+            except REFUSALS as refused:
+                self._trouble.tell(refused)
+            else:
+                self._trouble.over()
             await asyncio.sleep(_SWEEP_S)
 
     # ---- from the desk -----------------------------------------------------------------------------------------

@@ -22,8 +22,9 @@ from edge.queue.lane import Lane
 from edge.queue.settlement import Settlement, Trial
 from edge.queue.sink import Blob, Dead, Declined, Delivered, Outcome, Partly, Replaced, Retry, Sink, Unauthorised
 from edge.queue.store import outbox
-from edge.queue.store.database import Store, StoreError
+from edge.queue.store.database import Store
 from edge.queue.store.seal import Seal
+from edge.queue.trouble import REFUSALS, Trouble
 
 log = logging.getLogger("edge.queue.carrier")
 
@@ -96,6 +97,7 @@ class Carrier:
         self._sender = sender
         self._clock = clock
         self._announce = announce
+        self._trouble = Trouble(log, "scans wait", "scans go on")
         self._work = asyncio.Event()
         store.watch("outbox", self._work.set)
 
@@ -110,8 +112,8 @@ class Carrier:
             try:
                 await self._store.write(lambda conn: outbox.free_leases(conn, (Lane.ATTACHMENT,)), draining=True)
                 await self._carry_all()
-            except StoreError as refused:
-                log.error("scans wait: %s", refused)
+            except REFUSALS as refused:
+                self._trouble.tell(refused)
             await asyncio.sleep(_REFUSED_REST_S)
 
     async def _carry_all(self) -> None:
@@ -119,6 +121,7 @@ class Carrier:
             self._work.clear()
             await self._clear_way()
             row = await self._store.write(self._claim, draining=True)
+            self._trouble.over()
             if row is None:
                 await self._contact.rest(_REST_S, self._work)
             else:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import random
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -18,10 +19,15 @@ from edge.health import Health
 from edge.queue.contact import Contact
 from edge.queue.enrolment import Enrolment
 from edge.queue.sink import Beat, Refusal, Replaced, Retry, Sink, Unauthorised
+from edge.queue.store.database import StoreError
+from edge.queue.trouble import Trouble
+
+log = logging.getLogger("edge.queue.heartbeat")
 
 STATE_MOST = 2_048
 SOON_LEAST_S, SOON_MOST_S = 2.0, 10.0
 GAP_S = 20.0
+_REFUSED_REST_S = 10.0
 _CALL_MOST_S = 120.0
 _CERTIFICATE_WARN_S = 30 * 86_400.0
 _JITTER = random.SystemRandom()
@@ -52,6 +58,7 @@ class Heartbeat:
         self._state = state
         self._clock = clock
         self._health = health
+        self._trouble = Trouble(log, "the enrolment waits", "the enrolment is kept")
         self._changed = asyncio.Event()
         self.tried = asyncio.Event()
         self.last: float | None = None
@@ -95,7 +102,8 @@ class Heartbeat:
         except TimeoutError:
             answer = _LATE
         if isinstance(answer, Beat):
-            await self._enrolment.take(answer)
+            if not await self._taken(answer):
+                return None
             self._contact.enrolled()
             self.last = self._clock.wall()
             self._contact.hasten()
@@ -104,6 +112,18 @@ class Heartbeat:
         self.tried.set()
         self._look_at_certificates()
         return answer
+
+    async def _taken(self, beat: Beat) -> bool:
+        """Whether the store keeps what a beat was answered; it is answered the same again until it does."""
+        try:
+            await self._enrolment.take(beat)
+        except StoreError as refused:
+            self._trouble.tell(refused)
+            self.tried.set()
+            await asyncio.sleep(_REFUSED_REST_S)
+            return False
+        self._trouble.over()
+        return True
 
     async def _pause(self, seconds: float) -> None:
         """Until the next beat is due; sooner, spread over some seconds, when something changes.

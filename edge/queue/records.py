@@ -44,8 +44,7 @@ class Records:
 
     async def after(self, seq: int, *, limit: int) -> list[Transition]:
         """What became of any request after the transition `seq`; `why` is left out."""
-        found = await self._store.read(lambda conn: transitions.after(conn, self._requests.seal, seq, limit=limit))
-        return [replace(transition, why="") for transition in found]
+        return await self._store.read(lambda conn: transitions.after(conn, seq, limit=limit))
 
     async def span(self) -> tuple[int, int]:
         """The first and the last transition that are kept; (1, 0) when there is none."""

@@ -41,8 +41,9 @@ from edge.queue.sink import (
     Unauthorised,
 )
 from edge.queue.store import outbox, outbox_view
-from edge.queue.store.database import Store, StoreError
+from edge.queue.store.database import Store
 from edge.queue.store.requests import Requests
+from edge.queue.trouble import REFUSALS, Trouble
 
 log = logging.getLogger("edge.queue.sender")
 
@@ -109,6 +110,7 @@ class Sender:
             Line((Lane.REQUEST,), (), most),
             Line((Lane.EVENT, Lane.SMS, Lane.DIGEST), (Lane.REQUEST,), most),
         )
+        self._trouble = Trouble(log, "forwarding waits", "forwarding goes on")
         self.idle = asyncio.Event()
         self.backlog = outbox_view.Backlog()
         store.watch("outbox", self._news)
@@ -130,8 +132,8 @@ class Sender:
                 async with asyncio.TaskGroup() as group:
                     for line in self._lines:
                         group.create_task(self._run(line))
-            except* StoreError as refused:
-                log.error("forwarding waits: %s", refused.exceptions[0])
+            except* REFUSALS as refused:
+                self._trouble.tell(refused.exceptions[0])
             await asyncio.sleep(_REFUSED_REST_S)
 
     async def _run(self, line: Line) -> None:
@@ -140,6 +142,7 @@ class Sender:
             self._busy(line, True)
             async with self._contact.turn() as careful:
                 sent = await self._send_due(line, careful)
+            self._trouble.over()
             if not sent:
                 self._busy(line, False)
                 await self._contact.rest(self._until_next_s(), line.wake)

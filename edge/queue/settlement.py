@@ -114,7 +114,7 @@ class Settlement:
         request = self._requests.get(conn, identifier)
         if request is None or changes.portal_version(conn, identifier) > 0:
             return
-        if lifecycle.legal(request.state, "forwarded", by="box"):
+        if request.state in lifecycle.BEFORE_HANDOVER and lifecycle.legal(request.state, "forwarded", by="box"):
             self._requests.move(conn, identifier, "forwarded", by="forwarder", now=now)
 
 

@@ -11,6 +11,8 @@ from typing import Literal
 from edge.queue.sink import Change
 
 Became = Literal["applied", "stale", "unknown", "illegal"]
+KEPT_MOST = 20_000
+_FORGOTTEN_AT_ONCE = 200
 _CURSOR = "changes"
 
 
@@ -36,6 +38,14 @@ def record(conn: sqlite3.Connection, change: Change, became: Became, *, now: flo
         "INSERT INTO change VALUES (?, ?, ?, ?, ?, ?)",
         (change.event, change.request, change.state, change.version, became, now),
     )
+
+
+def forget_oldest(conn: sqlite3.Connection, most: int = KEPT_MOST) -> None:
+    """Keep about the newest `most` events: what an older one did, the request's version tells too."""
+    first, last = (conn.execute(f"SELECT {end}(rowid) FROM change").fetchone()[0] or 0 for end in ("min", "max"))  # noqa: S608
+    surplus = last - first + 1 - most
+    if surplus > 0:
+        conn.execute("DELETE FROM change WHERE rowid < ?", (first + min(surplus, _FORGOTTEN_AT_ONCE),))
 
 
 def portal_version(conn: sqlite3.Connection, request: str) -> int:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from edge.queue.store.seal import Seal
 
 _MOST = 500
+MANY = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,27 +31,36 @@ class Transition:
         return f"Transition({self.seq}: {self.request} {self.after})"
 
 
-_COLUMNS = "seq, request, ticket, from_state, to_state, actor, at, why"
+_FACTS = "seq, request, ticket, from_state, to_state, actor, at"
 
 
 def of_request(conn: sqlite3.Connection, seal: Seal, request: str) -> list[Transition]:
     """A request's transitions, the oldest first, at most 500."""
     rows = conn.execute(
-        f"SELECT {_COLUMNS} FROM transition JOIN request ON request.id = transition.request "  # noqa: S608
+        f"SELECT {_FACTS}, why FROM transition JOIN request ON request.id = transition.request "  # noqa: S608
         "WHERE request = ? ORDER BY seq LIMIT ?",
         (request, _MOST),
     )
-    return [_read(seal, row) for row in rows]
+    context = f"transition:{request}"
+    return [_step(row, seal.open(row["why"], context) if row["why"] else "") for row in rows]
 
 
-def after(conn: sqlite3.Connection, seal: Seal, seq: int, *, limit: int) -> list[Transition]:
-    """The transitions after `seq`, of all requests."""
+def after(conn: sqlite3.Connection, seq: int, *, limit: int) -> list[Transition]:
+    """The transitions after `seq`, of all requests; `why` is left out."""
     rows = conn.execute(
-        f"SELECT {_COLUMNS} FROM transition JOIN request ON request.id = transition.request "  # noqa: S608
+        f"SELECT {_FACTS} FROM transition JOIN request ON request.id = transition.request "  # noqa: S608
         "WHERE seq > ? ORDER BY seq LIMIT ?",
         (seq, min(limit, _MOST)),
     )
-    return [_read(seal, row) for row in rows]
+    return [_step(row) for row in rows]
+
+
+def many(conn: sqlite3.Connection, request: str) -> bool:
+    """Whether a request has had more steps than any honest way through the offices has."""
+    (count,) = conn.execute(
+        "SELECT count(*) FROM (SELECT 1 FROM transition WHERE request = ? LIMIT ?)", (request, MANY)
+    ).fetchone()
+    return bool(count >= MANY)
 
 
 def last_actor(conn: sqlite3.Connection, request: str) -> str:
@@ -68,8 +78,7 @@ def span(conn: sqlite3.Connection) -> tuple[int, int]:
     return (1, 0) if last is None else (first, last)
 
 
-def _read(seal: Seal, row: sqlite3.Row) -> Transition:
-    why = seal.open(row["why"], f"transition:{row['request']}") if row["why"] else ""
+def _step(row: sqlite3.Row, why: str = "") -> Transition:
     return Transition(
         *(row["seq"], row["request"], row["ticket"], row["from_state"], row["to_state"], row["actor"], row["at"], why)
     )

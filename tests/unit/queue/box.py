@@ -65,6 +65,25 @@ class Box:
         )
         return (await self.store.write(lambda conn: self.requests.add(conn, request, now=now))).id
 
+    async def move(self, request: str, state: str, *, by: str) -> None:
+        """Somebody changes the state of a request."""
+        now = self.clock.wall()
+        await self.store.write(lambda conn: self.requests.move(conn, request, state, by=by, now=now))
+
+    async def person(self, sealed: bytes) -> None:
+        """Whom every request is for, sealed or spoiled."""
+        await self.store.write(lambda conn: conn.execute("UPDATE request SET person = ?", (sealed,)) and None)
+
+    async def state(self, request: str, wanted: str) -> None:
+        """Wait until a request is in this state."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + 7_200
+        while (found := await self.store.read(lambda conn: self.requests.get(conn, request))) is None or (
+            found.state != wanted
+        ):
+            assert loop.time() < deadline, f"still {found and found.state}, not {wanted}"
+            await asyncio.sleep(0.2)
+
     async def put(self, kind: str, request: str | None = None, content: str = "{}", stream: str | None = None) -> str:
         """An outbox row; its event."""
         now = self.clock.wall()
@@ -99,10 +118,12 @@ class Box:
 
 
 @asynccontextmanager
-async def box(path: Path, far: FarEnd | None = None, **settings: Any) -> AsyncIterator[Box]:
+async def box(
+    path: Path, far: FarEnd | None = None, *, kind: type[VirtualStore] = VirtualStore, **settings: Any
+) -> AsyncIterator[Box]:
     """A running box; what fails in its tasks fails the test."""
     far = far or FarEnd()
-    store, scans, clock = await open_store(path / "box.db"), Scans(), VirtualClock()
+    store, scans, clock = await open_store(path / "box.db", kind=kind), Scans(), VirtualClock()
     health, ways, events = Health(clock.wall), [Way("telkom")], list[Event]()
     wanted = Upstream(**{"url": "https://portal.example", **settings})
     forwarder = Forwarder(

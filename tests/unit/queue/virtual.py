@@ -101,9 +101,9 @@ class _Standing:
         self._time.working -= 1
 
 
-async def open_store(path: Path, max_mbyte: int = 64) -> VirtualStore:
+async def open_store(path: Path, max_mbyte: int = 64, kind: type[VirtualStore] = VirtualStore) -> VirtualStore:
     with _Standing():
-        store = await VirtualStore.open(path, max_mbyte=max_mbyte, group_commit_ms=0)
+        store = await kind.open(path, max_mbyte=max_mbyte, group_commit_ms=0)
     assert isinstance(store, VirtualStore)
     return store
 

@@ -55,3 +55,16 @@ def test_an_audit_row_is_bounded() -> None:
         *("dead-letter", "r"),
         *(300, 1.0),
     )
+
+
+def test_the_newest_events_are_kept_by_small_steps() -> None:
+    """A portal that never ends fills the card, or one deletion holds up everybody who writes."""
+    conn = database()
+    for number in range(1_000):
+        changes.record(conn, Change(f"e{number}", "r", "completed", number), "unknown", now=1.0)
+    for left in (800, 600, 400, 300, 300):
+        changes.forget_oldest(conn, most=300)
+        (count,) = conn.execute("SELECT count(*) FROM change").fetchone()
+        assert count == left
+    assert changes.seen(conn, "e999")
+    assert not changes.seen(conn, "e699")
