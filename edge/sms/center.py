@@ -20,9 +20,11 @@ from edge.queue.sink import Change
 from edge.queue.store.database import Store, StoreCorrupt, StoreError
 from edge.queue.store.messages import Messages
 from edge.queue.store.requests import Requests
+from edge.queue.store.windows import Recent
 from edge.sms import replies
 from edge.sms.handling import Handling
 from edge.sms.notices import Notices
+from edge.sms.reckoning import Reckoning
 from edge.sms.replies import Catalogue
 
 log = logging.getLogger("edge.sms")
@@ -54,6 +56,7 @@ class Center:
         self._catalogue = Catalogue(village.name, village.kind)
         self._handling = handling or Handling(requests, messages, village, settings, self._catalogue)
         self._notices = Notices(messages, settings, self._catalogue)
+        self._reckoning = Reckoning(store, clock)
         self._woken = asyncio.Event()
         self._again: dict[int, float] = {}
         self._refused = False
@@ -109,10 +112,11 @@ class Center:
         return self._messages.waiting(conn, limit=_AT_ONCE + len(self._again))
 
     async def _handle(self, inbound: int) -> None:
-        now, trusted = self._clock.wall(), self._clock.trusted()
         try:
+            recent = await self._reckoning.recent()
+            now, trusted = self._clock.wall(), self._clock.trusted()
             events = await self._store.write(
-                lambda conn: self._handling.handle(conn, inbound, now=now, trusted=trusted)
+                lambda conn: self._handling.handle(conn, inbound, now=now, trusted=trusted, recent=recent)
             )
         except StoreError as refused:
             self._wait(refused)
@@ -164,15 +168,16 @@ class Center:
         """Close drafts of yesterday and take long messages that stayed incomplete; only while days can be counted."""
         if not self._clock.trusted():
             return
-        now = self._clock.wall()
         try:
-            await self._store.write(lambda conn: self._close_old(conn, now=now))
+            recent = await self._reckoning.recent()
+            now = self._clock.wall()
+            await self._store.write(lambda conn: self._close_old(conn, recent, now=now))
         except StoreError as refused:
             log.debug("the sweep waits: %s", refused)
 
-    def _close_old(self, conn: sqlite3.Connection, *, now: float) -> None:
+    def _close_old(self, conn: sqlite3.Connection, recent: Recent, *, now: float) -> None:
         self._messages.join_incomplete(conn, now=now, assemble=concat.assemble)
-        for phone, fields in self._messages.drafts.take_expired(conn, now=now, limit=_AT_ONCE):
+        for phone, fields in self._messages.drafts.take_expired(conn, now=now, limit=_AT_ONCE, recent=recent):
             letter = str(fields["letter"])
             if not letter or self._messages.stops.holds(conn, phone):
                 continue

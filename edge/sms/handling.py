@@ -21,6 +21,7 @@ from edge.queue.store.messages import Contacts, Inbound, Messages
 from edge.queue.store.outgoing import DAY_S
 from edge.queue.store.requests import Requests
 from edge.queue.store.senders import DRAFT_S
+from edge.queue.store.windows import Recent
 from edge.sms import grammar, letters, limits, recap, replies, roles
 from edge.sms.message import Draft, Message
 from edge.sms.replies import Catalogue
@@ -51,6 +52,7 @@ class _Case:
     head: config.Head | None
     counts: limits.Counts
     now: float
+    recent: Recent
 
 
 class Handling:
@@ -76,13 +78,20 @@ class Handling:
             "RECAP": self._recap,
         }
 
-    def handle(self, conn: sqlite3.Connection, inbound_id: int, *, now: float, trusted: bool) -> list[Event]:
-        """Handle a waiting message; nothing if it is handled already. Returns what happened."""
+    def handle(
+        self, conn: sqlite3.Connection, inbound_id: int, *, now: float, trusted: bool, recent: Recent | None = None
+    ) -> list[Event]:
+        """Handle a waiting message; nothing if it is handled already. Returns what happened.
+
+        `recent` is what the last hour and day are, on a box whose clock was set meanwhile.
+        """
         inbound = self._messages.get(conn, inbound_id)
         if inbound is None:
             return []
         sender = roles.number(inbound.sender)
-        case = _Case(conn, inbound, sender, roles.head(sender, self._settings), limits.Counts(), now)
+        case = _Case(
+            conn, inbound, sender, roles.head(sender, self._settings), limits.Counts(), now, recent or Recent.at(now)
+        )
         events: list[Event] = []
         outcome = self._act(case, events, trusted=trusted)
         self._messages.handled(conn, inbound_id, outcome, now=now)
@@ -137,7 +146,9 @@ class Handling:
         return reply.code
 
     def _counts(self, case: _Case) -> limits.Counts:
-        seen: Contacts = self._messages.contacts(case.conn, case.inbound.sender, before=case.inbound.id, now=case.now)
+        seen: Contacts = self._messages.contacts(
+            case.conn, case.inbound.sender, before=case.inbound.id, recent=case.recent
+        )
         return limits.Counts(
             messages_hour=seen.messages_hour,
             messages_day=seen.messages_day,
@@ -156,7 +167,8 @@ class Handling:
         if found is None:
             return None
         fields, since = found
-        if trusted and case.now - since > DRAFT_S:
+        known = any(after < since <= until for after, until in case.recent.day)
+        if trusted and case.now - since > DRAFT_S and not known:
             return None  # the sweep closes it with a message of its own
         return Draft(**{**fields, "flags": tuple(fields["flags"])})
 

@@ -27,6 +27,7 @@ from edge.queue.store.messages import Messages
 from edge.queue.store.outgoing import Due, Scope, Sends
 from edge.sms import pacing, roles
 from edge.sms.journal import REFERENCE, Journal, Told
+from edge.sms.reckoning import Reckoning
 from edge.sms.restraint import BACKOFF_FIRST_S, Gate, Restraint
 
 log = logging.getLogger("edge.sms")
@@ -76,6 +77,7 @@ class StoreMailbox:
             settle_s=settings.settle_uncertain_s,
             retry_s=(retry_first_s, retry_most_s),
         )
+        self._reckoning = Reckoning(store, clock)
         self._woken = asyncio.Event()
         self._last: float | None = None
         self._swept_at = clock.monotonic()
@@ -174,6 +176,10 @@ class StoreMailbox:
             pass
 
     async def _look(self, gate: Gate) -> _Looked:
+        try:
+            recent = await self._reckoning.recent()
+        except StoreError as refused:
+            raise NotStored(str(refused)) from refused
         now, trusted = self._clock.wall(), self._clock.trusted()
         scope = Scope(
             modem=self._modem,
@@ -182,13 +188,14 @@ class StoreMailbox:
             freshest=gate.held in ("credit", "barred"),
             per_recipient=self._settings.sends_per_recipient_per_day,
             dated=trusted,
+            recent=recent,
         )
         outgoing = self._messages.outgoing
 
         def work(conn: sqlite3.Connection) -> _Looked:
             due = outgoing.due(conn, scope, now=now)
             waiting, at = outgoing.next_at(conn, self._modem, now=now)
-            return _Looked(due, waiting, at, outgoing.sends(conn, self._modem, now=now))
+            return _Looked(due, waiting, at, outgoing.sends(conn, self._modem, now=now, recent=recent))
 
         try:
             return await self._store.read(work)

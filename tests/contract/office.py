@@ -157,12 +157,17 @@ async def until(holds: Callable[[], Any], within_s: float = 60.0) -> None:
 
 @asynccontextmanager
 async def open_office(
-    directory: Path, *, settings: config.Sms = SETTINGS, village: config.Village = VILLAGE, running: bool = True
+    directory: Path,
+    *,
+    settings: config.Sms = SETTINGS,
+    village: config.Village = VILLAGE,
+    running: bool = True,
+    clock: StandingClock | None = None,
 ) -> AsyncIterator[Office]:
     """An office whose Center runs (if `running`) until the block ends."""
     store = await Store.open(directory / "office.db", max_mbyte=16, group_commit_ms=0)
     seal = Seal(bytes(range(32)))
-    requests, messages, clock = Requests(seal), Messages(seal), StandingClock()
+    requests, messages, clock = Requests(seal), Messages(seal), clock or StandingClock()
     events: list[Event] = []
     center = Center(store, requests, messages, village, settings, clock=clock, announce=events.append)
     mailbox = StoreMailbox(store, messages, settings, clock=clock, announce=events.append)

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from edge.queue.store import audit
-from edge.queue.store.outgoing import DAY_S, HOUR_S, PRIORITIES
+from edge.queue.store.outgoing import PRIORITIES
 from edge.queue.store.outgoing_parts import Parts
 from edge.queue.store.seal import Seal
+from edge.queue.store.windows import Recent
 
 RESENDABLE = ("failed", "expired", "uncertain")
 DISCARDABLE = ("pending", *RESENDABLE)
@@ -199,7 +200,7 @@ class Mail:
         found = {} if alone else {"": Figures(waiting=_by_kind(waiting, ""))}
         for name in modems:
             names = ("", name) if alone else (name,)
-            sends = self._sent.sends(conn, name, hour=now - HOUR_S, day=now - DAY_S, now=now)
+            sends = self._sent.sends(conn, name, Recent.at(now))
             found[name] = Figures(
                 waiting=_by_kind(waiting, *names),
                 uncertain=sum(_by_kind(uncertain, *names).values()),

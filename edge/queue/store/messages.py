@@ -11,12 +11,19 @@ import sqlite3
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from edge.queue.store.outgoing import DAY_S, HOUR_S, Outgoing
+from edge.queue.store.outgoing import DAY_S, Outgoing
 from edge.queue.store.seal import Seal
 from edge.queue.store.senders import Drafts, Stops
+from edge.queue.store.windows import Recent, padded, within
 
 SERIES_S = DAY_S
 _SERIES_AT_ONCE = 50
+_CAME = within(
+    "SELECT count(*) FILTER (WHERE [received_at]), count(*), count(*) FILTER (WHERE outcome = 'RECEIVED') "
+    "FROM inbound WHERE sender_digest = ? AND id < ? AND [received_at]"
+)
+_REPLIED = within("SELECT code FROM outgoing WHERE number_digest = ? AND kind = 'reply' AND [created_at]")
+_TO_STRANGERS = within("SELECT count(*) FROM outgoing WHERE stranger = 1 AND [created_at]")
 Assemble = Callable[[Iterable[str]], str]
 
 
@@ -189,23 +196,14 @@ class Messages:
         ).fetchone()
         return row is not None
 
-    def contacts(self, conn: sqlite3.Connection, sender: str, *, before: int, now: float) -> Contacts:
+    def contacts(self, conn: sqlite3.Connection, sender: str, *, before: int, recent: Recent) -> Contacts:
         """What limits need to know of a number."""
         digest = self._seal.phone(sender)
-        day, hour = now - DAY_S, now - HOUR_S
-        hourly, daily, filed = conn.execute(
-            "SELECT count(*) FILTER (WHERE received_at > ?), count(*), count(*) FILTER (WHERE outcome = 'RECEIVED') "
-            "FROM inbound WHERE sender_digest = ? AND id < ? AND received_at BETWEEN ? AND ?",
-            (hour, digest, before, day, now),
-        ).fetchone()
-        codes = conn.execute(
-            "SELECT code FROM outgoing WHERE number_digest = ? AND kind = 'reply' AND created_at BETWEEN ? AND ?",
-            (digest, day, now),
-        ).fetchall()
+        day, hour = padded(recent.day), padded(recent.hour)
+        hourly, daily, filed = conn.execute(_CAME, (*hour, digest, before, *day)).fetchone()
+        codes = conn.execute(_REPLIED, (digest, *day)).fetchall()
         known = conn.execute("SELECT 1 FROM inbound WHERE sender_digest = ? AND id < ?", (digest, before)).fetchone()
-        (strange,) = conn.execute(
-            "SELECT count(*) FROM outgoing WHERE stranger = 1 AND created_at BETWEEN ? AND ?", (day, now)
-        ).fetchone()
+        (strange,) = conn.execute(_TO_STRANGERS, day).fetchone()
         return Contacts(hourly, daily, filed, tuple(row[0] for row in codes), known is None, strange)
 
     def tell_staff(self, conn: sqlite3.Connection, inbound: int, kind: str, *, ticket: str = "", now: float) -> None:

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import sqlite3
 
+_LAST = 500
+
 
 def recall(conn: sqlite3.Connection, modem: str, name: str) -> str:
     """The value kept under `name`, "" if none."""
     row = conn.execute("SELECT value FROM modem_memory WHERE modem = ? AND name = ?", (modem, name)).fetchone()
     return str(row[0]) if row else ""
+
+
+def newest_stamp(conn: sqlite3.Connection) -> float | None:
+    """When the newest of the last messages in or out was stamped, None where there is none."""
+    row = conn.execute(
+        "SELECT max(at) FROM (SELECT * FROM (SELECT received_at AS at FROM inbound ORDER BY id DESC LIMIT ?1)"
+        " UNION ALL SELECT * FROM (SELECT sending_at FROM outgoing ORDER BY id DESC LIMIT ?1))",
+        (_LAST,),
+    ).fetchone()
+    return None if row is None else row[0]
 
 
 def remember(conn: sqlite3.Connection, modem: str, name: str, value: str, *, now: float) -> None:

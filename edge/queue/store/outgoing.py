@@ -16,14 +16,13 @@ from typing import Literal
 
 from edge.queue.store.outgoing_parts import Known, Parts, Sends
 from edge.queue.store.seal import Seal
+from edge.queue.store.windows import DAY_S, HOUR_S, MOST_WINDOWS, Recent, padded
 
 __all__ = ["DAY_S", "HOUR_S", "PRIORITIES", "Due", "Kind", "Outgoing", "Scope", "Sends"]
 
 Kind = Literal["reply", "notification", "digest"]
 PRIORITIES: Mapping[str, int] = {"reply": 0, "notification": 1, "digest": 2}
 
-DAY_S = 86_400.0
-HOUR_S = 3_600.0
 MOST_ATTEMPTS = 60
 MOST_UNCERTAIN = 2
 PENDING_SHOWN = 1000
@@ -37,7 +36,9 @@ WHERE state = 'pending' AND priority <= :most AND wish IN ('', :modem) AND modem
 AND start_at <= :now AND (not_before <= :now OR not_before > :far) AND coalesce(expires_at, :now + 1) > :over
 AND (SELECT count(*) FROM (
     SELECT 1 FROM outgoing AS other WHERE other.number_digest = outgoing.number_digest
-    AND other.sending_at BETWEEN :day AND :now AND other.id <> outgoing.id LIMIT :limit
+    AND other.id <> outgoing.id AND (other.sending_at > :after0 AND other.sending_at <= :until0
+    OR other.sending_at > :after1 AND other.sending_at <= :until1
+    OR other.sending_at > :after2 AND other.sending_at <= :until2) LIMIT :limit
 )) < :limit
 """
 _URGENT = f"{_DUE} ORDER BY priority, id LIMIT :rows"
@@ -66,7 +67,8 @@ class Scope:
 
     `freshest` begins with those never tried, then those not tried for longest: what finds out whether a refused SIM is
     taken again must not be the same bad number every time. `per_recipient` is how many messages a number may be sent
-    within a day; `dated` whether times of expiry count.
+    within a day; `dated` whether times of expiry count. `recent` is what the last day is, None where the
+    clock was always right.
     """
 
     modem: str
@@ -75,6 +77,7 @@ class Scope:
     freshest: bool = False
     per_recipient: int = 10_000
     dated: bool = True
+    recent: Recent | None = None
 
 
 class Outgoing:
@@ -135,10 +138,10 @@ class Outgoing:
                 "modem": scope.modem,
                 "now": now,
                 "far": now + FAR_S,
-                "day": now - DAY_S,
                 "over": now if scope.dated else 0.0,
                 "limit": scope.per_recipient,
                 "rows": 1 + len(others),
+                **_bounds(scope.recent or Recent.at(now)),
             },
         )
         row = next((row for row in rows.fetchall() if row[0] not in others), None)
@@ -171,9 +174,9 @@ class Outgoing:
         ).fetchone()
         return int(found[0])
 
-    def sends(self, conn: sqlite3.Connection, modem: str, *, now: float) -> Sends:
+    def sends(self, conn: sqlite3.Connection, modem: str, *, now: float, recent: Recent | None = None) -> Sends:
         """How much of the SIM's budget is used."""
-        return self.parts.sends(conn, modem, hour=now - HOUR_S, day=now - DAY_S, now=now)
+        return self.parts.sends(conn, modem, recent or Recent.at(now))
 
     def start(
         self,
@@ -331,6 +334,11 @@ class Outgoing:
             (new, new, now, message, new, new),
         )
         return new if done.rowcount == 1 else ""
+
+
+def _bounds(recent: Recent) -> dict[str, float]:
+    bounds = padded(recent.day)
+    return {f"{name}{place // 2}": bounds[place] for place, name in enumerate(("after", "until") * MOST_WINDOWS)}
 
 
 def _context(digest: bytes) -> str:

@@ -12,6 +12,8 @@ import sqlite3
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from edge.queue.store.windows import Recent, Windows
+
 REPORTS_S = 4 * 86_400.0
 """How long after its sending a report may come: the validity of a message and a day."""
 
@@ -77,14 +79,19 @@ class Parts:
         taken = frozenset(row[0] for row in rows if row[1] == "taken")
         return Known(len(rows), taken, {row[0]: row[2] for row in rows if row[1] == "given"})
 
-    def sends(self, conn: sqlite3.Connection, modem: str, *, hour: float, day: float, now: float) -> Sends:
-        """How many parts `modem` gave to the network since `hour` and `day`."""
-        row = conn.execute(
-            "SELECT count(*) FILTER (WHERE given_at > ?), count(*) FROM outgoing_part "
-            "WHERE modem IN ('', ?) AND given_at BETWEEN ? AND ?",
-            (hour, modem, day, now),
-        ).fetchone()
-        return Sends(row[0], row[1])
+    def sends(self, conn: sqlite3.Connection, modem: str, recent: Recent) -> Sends:
+        """How many parts `modem` gave to the network in the last hour and day."""
+        return Sends(self._given(conn, modem, recent.hour), self._given(conn, modem, recent.day))
+
+    def _given(self, conn: sqlite3.Connection, modem: str, windows: Windows) -> int:
+        counts = [
+            conn.execute(
+                "SELECT count(*) FROM outgoing_part WHERE modem IN ('', ?) AND given_at > ? AND given_at <= ?",
+                (modem, *window),
+            ).fetchone()[0]
+            for window in windows
+        ]
+        return sum(counts)
 
     def plan(
         self, conn: sqlite3.Connection, message: int, modem: str, parts: Collection[tuple[int, int]], *, now: float

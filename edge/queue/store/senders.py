@@ -12,8 +12,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from edge.queue.store.seal import Seal
+from edge.queue.store.windows import DAY_S, Recent, padded, within
 
-DRAFT_S = 86_400.0
+DRAFT_S = DAY_S
+_TAKE_EXPIRED = within(
+    "DELETE FROM draft WHERE phone_digest IN (SELECT phone_digest FROM draft WHERE created_at < ? AND NOT [created_at] "
+    "LIMIT ?) RETURNING content"
+)
 
 
 class Drafts:
@@ -38,13 +43,11 @@ class Drafts:
         """Forget a number's unfinished request."""
         conn.execute("DELETE FROM draft WHERE phone_digest = ?", (self._seal.phone(phone),))
 
-    def take_expired(self, conn: sqlite3.Connection, *, now: float, limit: int) -> list[tuple[str, dict[str, Any]]]:
-        """Remove drafts older than a day; their numbers and fields."""
-        rows = conn.execute(
-            "DELETE FROM draft WHERE phone_digest IN (SELECT phone_digest FROM draft WHERE created_at < ? LIMIT ?) "
-            "RETURNING content",
-            (now - DRAFT_S, limit),
-        ).fetchall()
+    def take_expired(
+        self, conn: sqlite3.Connection, *, now: float, limit: int, recent: Recent | None = None
+    ) -> list[tuple[str, dict[str, Any]]]:
+        """Remove drafts older than a day; their numbers and fields. `recent`: what a day is after the clock was set."""
+        rows = conn.execute(_TAKE_EXPIRED, (now - DRAFT_S, *padded((recent or Recent.at(now)).day), limit)).fetchall()
         found = [json.loads(self._seal.open(row[0], "draft")) for row in rows]
         return [(draft["phone"], draft["fields"]) for draft in found]
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from edge.queue.store.messages import Contacts, Messages
 from edge.queue.store.seal import Seal, SealBroken
+from edge.queue.store.windows import Recent
 from tests.unit.queue.store.rows import database, joined, part
 
 NOW = 1_795_323_600.0
@@ -170,8 +171,10 @@ def test_contacts_count_the_last_hour_and_day_only(conn: sqlite3.Connection, mes
         messages.outgoing.queue(conn, kind="reply", code=code, number=PHONE, text="x", now=NOW, stranger=stranger)
     messages.outgoing.queue(conn, kind="notification", code="COMPLETED", number=PHONE, text="x", now=NOW)
     last = take(messages, conn, "now", "FF", NOW)
-    assert messages.contacts(conn, PHONE, before=last, now=NOW) == Contacts(1, 3, 3, ("HELP", "RECEIVED"), False, 1)
-    nobody = messages.contacts(conn, "+6281234567999", before=last, now=NOW)
+    assert messages.contacts(conn, PHONE, before=last, recent=Recent.at(NOW)) == Contacts(
+        1, 3, 3, ("HELP", "RECEIVED"), False, 1
+    )
+    nobody = messages.contacts(conn, "+6281234567999", before=last, recent=Recent.at(NOW))
     assert nobody == Contacts(0, 0, 0, (), True, 1)
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from edge.queue.store.outgoing_parts import REPORTS_S, Known, Parts, Sends
 from edge.queue.store.seal import Seal
+from edge.queue.store.windows import Recent
 from tests.unit.queue.store.rows import database
 
 NOW = 1_795_323_600.0
@@ -87,5 +88,5 @@ def test_the_budget_counts_what_an_older_program_sent(conn: sqlite3.Connection) 
     """After an update the SIM would send twice its share in one day."""
     parts.plan(conn, 2, "", [(1, 5)], now=NOW - 10)
     parts.plan(conn, 3, "modem", [(1, 6)], now=NOW - 4_000)
-    assert parts.sends(conn, "modem", hour=NOW - 3_600, day=NOW - 86_400, now=NOW) == Sends(1, 2)
-    assert parts.sends(conn, "second", hour=NOW - 3_600, day=NOW - 86_400, now=NOW) == Sends(1, 1)
+    assert parts.sends(conn, "modem", Recent.at(NOW)) == Sends(1, 2)
+    assert parts.sends(conn, "second", Recent.at(NOW)) == Sends(1, 1)
