@@ -17,6 +17,7 @@ from edge.commands.common import alone, config_option, end, json_option, load, p
 from edge.commands.store_seen import seen, shown
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Iterator
 
     from edge.config import Config
@@ -156,7 +157,7 @@ def restore(file: Path, path: Path, keys: Path, private_key: Path | None, replac
             now=time.time(),
             progress=_progress(),
         )
-        _give_to_owner(config)
+        _give_to_owner(config, _SCANS, *([done.scans_aside.name] if done.scans_aside else []))
     if as_json:
         unsent = [asdict(one) for one in done.unsent]
         print_json(
@@ -167,6 +168,7 @@ def restore(file: Path, path: Path, keys: Path, private_key: Path | None, replac
                 "rows": done.rows,
                 "scans": done.scans,
                 "set_aside": str(done.set_aside) if done.set_aside else None,
+                "scans_aside": str(done.scans_aside) if done.scans_aside else None,
                 "unsent": unsent,
             }
         )
@@ -245,17 +247,23 @@ def _keep_key(keys: Path, key: bytes) -> None:
     click.echo(f"{keys / 'store-key'}: {done['store-key']}", err=True)
 
 
-def _give_to_owner(config: Config) -> None:
-    """What root has made belongs to whom the state folder belongs."""
+def _give_to_owner(config: Config, *folders: str) -> None:
+    """What root has made, the store and these folders beside it, belongs to whom the state folder belongs."""
     import os
 
-    folder = Path(config.state_dir)
-    owner = folder.stat()
+    owner = Path(config.state_dir).stat()
     if os.geteuid() != 0 or owner.st_uid == 0:
         return
     os.chown(_store_file(config), owner.st_uid, owner.st_gid, follow_symlinks=False)
+    for folder in folders:
+        _give_folder(Path(config.state_dir) / folder, owner)
+
+
+def _give_folder(folder: Path, owner: os.stat_result) -> None:
+    import os
+
     try:
-        scans = os.open(folder / _SCANS, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        scans = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:
         return
     try:
@@ -326,11 +334,14 @@ def _show_restored(done: Restored, file: Path) -> None:
     made = datetime.fromtimestamp(done.facts.made_at, UTC).strftime("%Y-%m-%d %H:%M UTC")
     click.echo(f"{file}: {done.rows} rows and {done.scans} scans as of {made}; installation epoch {done.epoch}")
     if done.set_aside:
-        click.echo(f"the store that stood there is now {done.set_aside}")
+        scans = f", its scans are in {done.scans_aside}" if done.scans_aside else ""
+        click.echo(f"the store that stood there is now {done.set_aside}{scans}")
     if not done.unsent:
         click.echo("everything had been sent when the backup was made")
         return
     click.echo(f"not sent when the backup was made, and sent by this box now: {len(done.unsent)}")
+    if any(one.state == "uncertain" for one in done.unsent):
+        click.echo("uncertain: the old box may have sent it since; goes once more if sms.resend_uncertain has its kind")
     for one in done.unsent[:_SHOWN_MOST]:
         at = datetime.fromtimestamp(one.created_at, UTC).strftime("%Y-%m-%d %H:%M")
         click.echo(f"  {one.way:8} {one.number:>7} {at} {one.kind:18} {one.ticket:8} {one.state}")

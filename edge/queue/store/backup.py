@@ -11,23 +11,20 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.queue.store import files, installation, rowsum, sealing
+from edge.queue.store import files, installation, rowsum, scan_files, sealing
 from edge.queue.store.mend import examine, tables
+from edge.queue.store.scan_files import Progress
 from edge.queue.store.seal import Seal
 
-Progress = Callable[[str, int], None]
 _FORM = "1"
 _SUFFIX = ".kampung-edge"
-_PIECE = 1 << 20
 _PAGES = 2_000
 _BUSY_MS = 30_000
-_NAME_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.-_")
 
 
 class BackupRefused(Exception):
@@ -68,7 +65,7 @@ def make(
     try:
         _copy(store, draft, progress)
         with opened(draft) as conn:
-            carried = _add_scans(conn, scans, progress)
+            carried = scan_files.pack(conn, scans, progress)
             _add_facts(conn, village=village, key=key, regency=regency, now=now)
             rows = proven(conn, draft, progress)
         make_durable(draft)
@@ -120,39 +117,6 @@ def opened(file: Path, *, mode: str = "rw") -> Iterator[sqlite3.Connection]:
         yield conn
     finally:
         conn.close()
-
-
-def _add_scans(conn: sqlite3.Connection, folder: Path, progress: Progress) -> int:
-    """Carry the sealed files of attachments that are not at the upstream yet; one that has just gone up is left out."""
-    conn.execute("CREATE TABLE backup_scan (name TEXT PRIMARY KEY, content BLOB NOT NULL) STRICT")
-    carried = 0
-    for file in sorted(folder.iterdir()) if folder.is_dir() else ():
-        with contextlib.suppress(FileNotFoundError):
-            # The folder is not root's: neither a link out of it nor what never ends is carried.
-            if is_scan(file.name) and stat.S_ISREG(file.lstat().st_mode):
-                _add_scan(conn, file)
-                carried += 1
-                progress("scans", carried)
-    return carried
-
-
-def is_scan(name: str) -> bool:
-    """Whether a file of the box's own may be called so."""
-    return set(name) <= _NAME_LETTERS and not name.startswith(".")
-
-
-def _add_scan(conn: sqlite3.Connection, file: Path) -> None:
-    descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as scan:
-        size = os.fstat(descriptor).st_size
-        conn.execute("BEGIN")
-        row = conn.execute("INSERT INTO backup_scan VALUES (?, zeroblob(?))", (file.name, size)).lastrowid or 0
-        with conn.blobopen("backup_scan", "content", row) as blob:
-            left = size
-            while left and (piece := scan.read(min(_PIECE, left))):
-                blob.write(piece)
-                left -= len(piece)
-        conn.execute("COMMIT")
 
 
 def _add_facts(

@@ -7,7 +7,8 @@ import sqlite3
 from pathlib import Path
 
 from edge.queue.store import backup, files
-from edge.queue.store.backup import BackupRefused, Progress
+from edge.queue.store.backup import BackupRefused
+from edge.queue.store.scan_files import Progress
 
 _CALLS = 100_000
 

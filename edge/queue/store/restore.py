@@ -4,7 +4,8 @@ Everything is built beside the place where the store will stand and renamed last
 all. A backup may have been in anybody's hands, and root restores it into a folder that is not root's: nothing runs that
 is not of our own migrations, and no link is followed. What had not been sent when the backup was made is sent by the
 successor: the upstream knows the identifiers, so what the old box sent after its backup has no second effect. An SMS
-that the old box sent after it may come twice.
+has no such memory at its other end: whether the old box sent it after its backup nobody knows, so it is in doubt, and
+what `sms.resend_uncertain` says of doubt holds for it.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from edge.queue.store import backup, files, installation, migrate, outbox, rowsum, sealing
+from edge.queue.store import backup, files, installation, migrate, outbox, rowsum, scan_files, sealing
 from edge.queue.store.backup import BackupRefused
+from edge.queue.store.scan_files import Progress
 
 _UNSENT_MOST = 10_000
 _PIECE = 1 << 20
@@ -60,13 +62,14 @@ class Unsent:
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """The new store: its epoch, rows and scans, and where a store that stood there was put."""
+    """The new store: its epoch, rows and scans, and where a store that stood there was put, and its scans."""
 
     facts: Facts
     epoch: int
     rows: int
     scans: int
     set_aside: Path | None
+    scans_aside: Path | None
     unsent: list[Unsent]
 
 
@@ -134,7 +137,7 @@ def restore(
     key: bytes,
     replace: bool,
     now: float,
-    progress: backup.Progress = lambda _what, _done: None,
+    progress: Progress = lambda _what, _done: None,
 ) -> Restored:
     """Make the store at `store` from the backup `file`; `key` is its store-key. Raises `BackupRefused` and OSError."""
     facts = read(file)
@@ -145,14 +148,20 @@ def restore(
         raise BackupRefused(f"there is a store at {store} already: say --replace to set it aside")
     draft = store.with_name(f"{store.name}.restoring")
     _take_away(draft)
+    aside = _free_name(store, scans) if _standing(store) else None
+    scans_aside = scans.with_name(f"{scans.name}{aside.name.removeprefix(store.name)}") if aside else None
     try:
-        restored = _build(file, draft, scans, now=now, progress=progress)
-        aside = _set_aside(store) if _standing(store) else None
+        epoch, rows = _build(file, draft, now=now, progress=progress)
+        if scans_aside is not None and not scan_files.keep(scans, scans_aside):
+            scans_aside = None
+        carried, waiting = _settle_in(draft, scans, progress)
+        if aside is not None:
+            _set_aside(store, aside)
         draft.replace(store)
         files.sync_directory(store.parent)
     finally:
         _take_away(draft)
-    return Restored(facts, *restored[:3], aside, restored[3])
+    return Restored(facts, epoch, rows, carried, aside, scans_aside, waiting)
 
 
 def must_fit(facts: Facts, *, village: str, key: bytes) -> None:
@@ -180,9 +189,8 @@ def unsent(conn: sqlite3.Connection) -> list[Unsent]:
     return [Unsent(*row) for row in (*upstream, *sms)]
 
 
-def _build(
-    file: Path, draft: Path, scans: Path, *, now: float, progress: backup.Progress
-) -> tuple[int, int, int, list[Unsent]]:
+def _build(file: Path, draft: Path, *, now: float, progress: Progress) -> tuple[int, int]:
+    """Make the new store, but for its scans, in `draft`; its epoch and rows."""
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "wb") as target, file.open("rb") as source:
         shutil.copyfileobj(source, target, _PIECE)
@@ -193,53 +201,46 @@ def _build(
         migrate.migrate(draft)
         with backup.opened(draft) as conn:
             rows = backup.proven(conn, draft, progress)
-            carried = _unpack_scans(conn, scans, progress)
-            conn.execute("DROP TABLE backup_scan")
-            conn.execute("DROP TABLE backup")
             conn.execute("BEGIN IMMEDIATE")
             outbox.free_leases(conn)
+            _doubt_sms(conn, now=now)
             epoch = installation.renew(conn).epoch
             installation.remember(conn, "restored_at", str(now))
             conn.execute("COMMIT")
+    except (sqlite3.DatabaseError, migrate.MigrationRefused) as error:
+        raise BackupRefused(f"{file} cannot be restored ({error}): is it damaged, or of a newer version?") from error
+    return epoch, rows
+
+
+def _settle_in(draft: Path, scans: Path, progress: Progress) -> tuple[int, list[Unsent]]:
+    """Put the scans in their place and make `draft` durable without them; how many, and what waits."""
+    try:
+        with backup.opened(draft) as conn:
+            for name in scan_files.packed(conn):
+                if not scan_files.is_scan(name):
+                    raise BackupRefused(
+                        f"the backup names a scan {name!r}, which none is called: it is not a box's own"
+                    )
+            carried = scan_files.unpack(conn, scans, progress)
+            conn.execute("DROP TABLE backup_scan")
+            conn.execute("DROP TABLE backup")
             waiting = unsent(conn)
             conn.execute("VACUUM")
             conn.execute("PRAGMA journal_mode = DELETE")
-    except (sqlite3.DatabaseError, migrate.MigrationRefused) as error:
-        raise BackupRefused(f"{file} cannot be restored ({error}): is it damaged, or of a newer version?") from error
+    except sqlite3.DatabaseError as error:
+        raise BackupRefused(f"{draft} cannot be written ({error}): is the disk full or failing?") from error
     backup.make_durable(draft)
-    return epoch, rows, carried, waiting
+    return carried, waiting
 
 
-def _unpack_scans(conn: sqlite3.Connection, folder: Path, progress: backup.Progress) -> int:
-    scans = [(str(row[0]), int(row[1])) for row in conn.execute("SELECT name, rowid FROM backup_scan ORDER BY name")]
-    if not scans:
-        return 0
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    into = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        for number, (name, row) in enumerate(scans, 1):
-            if not backup.is_scan(name):
-                raise BackupRefused(f"the backup names a scan {name!r}, which none is called: it is not the box's own")
-            _unpack(conn, row, name, into)
-            progress("scans", number)
-        os.fsync(into)
-    finally:
-        os.close(into)
-    return len(scans)
-
-
-def _unpack(conn: sqlite3.Connection, row: int, name: str, into: int) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(name, dir_fd=into)
-    descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=into)
-    with (
-        os.fdopen(descriptor, "wb") as target,
-        conn.blobopen("backup_scan", "content", row, readonly=True) as content,
-    ):
-        while piece := content.read(_PIECE):
-            target.write(piece)
-        target.flush()
-        os.fsync(descriptor)
+def _doubt_sms(conn: sqlite3.Connection, *, now: float) -> None:
+    """SMS that the old box may have sent since: in doubt, to be settled at once by the rule for what is in doubt."""
+    conn.execute(
+        "UPDATE outgoing SET state = 'uncertain', uncertain = uncertain + 1, settle_at = ?, fault = '', "
+        "error = 'the box before this one may have sent it after its backup' "
+        "WHERE state = 'sending' OR (state = 'pending' AND start_at <= ?)",
+        (now, now),
+    )
 
 
 def _standing(store: Path) -> list[Path]:
@@ -247,24 +248,27 @@ def _standing(store: Path) -> list[Path]:
     return [part for suffix in _PARTS if (part := store.with_name(store.name + suffix)).exists()]
 
 
-def _set_aside(store: Path) -> Path:
+def _free_name(store: Path, scans: Path) -> Path:
+    """A name for what stands at `store` that neither it nor its scans had before."""
+    number = 1
+    while any(list(part.parent.glob(f"{part.name}.replaced-{number}*")) for part in (store, scans)):
+        number += 1
+    return store.with_name(f"{store.name}.replaced-{number}")
+
+
+def _set_aside(store: Path, aside: Path) -> None:
     """Give what stands at `store` other names; the file itself keeps its own too, until the new one has it.
 
     All of it is there under the new names before anything loses the old one: a power cut parts no file from its log.
     """
-    number = 1
-    while any(store.parent.glob(f"{store.name}.replaced-{number}*")):
-        number += 1
-    aside = f"{store.name}.replaced-{number}"
     standing = _standing(store)
     for part in standing:
-        os.link(part, part.with_name(aside + part.name.removeprefix(store.name)), follow_symlinks=False)
+        os.link(part, part.with_name(aside.name + part.name.removeprefix(store.name)), follow_symlinks=False)
     files.sync_directory(store.parent)
     for part in standing:
         if part != store:
             part.unlink()
     files.sync_directory(store.parent)
-    return store.with_name(aside)
 
 
 def _take_away(draft: Path) -> None:
