@@ -6,12 +6,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
-from bench.queue import EVERY, LOADS, Rounds, judge_loads, judge_waiting
-from bench.queue_peers.children import build
+from bench.queue import EVERY, LOADS, QUICK, Rounds, judge_loads, judge_waiting
+from bench.queue_peers.children import Card, build
 from bench.queue_peers.load import Until
 from bench.queue_peers.worker import threads
 
@@ -33,6 +33,10 @@ def bad(**rates: float) -> set[str]:
     return {name for name, figure in judge_loads(rounds(**rates)).items() if not figure["ok"]}
 
 
+def judged(each: Rounds) -> set[str]:
+    return {name for name, figure in judge_loads(each).items() if figure["wanted"] != "for the record"}
+
+
 def test_a_good_queue_keeps_every_promise() -> None:
     """The bench could never be green."""
     assert bad() == set()
@@ -46,6 +50,14 @@ def test_each_promise_can_be_broken() -> None:
     assert bad(edge_1_fast=39) == {"put_1_of_raw"}
     assert bad(edge_1_slow=94) == {"put_1_of_raw_slow"}
     assert bad(written=6.1) == {"written_over_payload_64"}
+
+
+def test_the_quick_form_judges_the_same_promises() -> None:
+    """A promise would be left out without a word, or a figure be made of nothing."""
+    every = rounds()
+    few = {key: every[key] for card in get_args(Card) for load in QUICK.loads(card) for key in [(card, *load)]}
+    assert judged(few) == judged(every)
+    assert len(few) < len(every)
 
 
 def test_rows_that_wait_can_cost_too_much() -> None:
