@@ -66,7 +66,7 @@ def decode(lines: tuple[str, ...]) -> None:
     type=click.IntRange(0, 0xFFFF),
     default=0,
     show_default=True,
-    help="What joins the parts; its low octet is the TP-MR.",
+    help="What joins the parts; its low octet is the TP-MR of the first, the others count on.",
 )
 @click.option("--wide", is_flag=True, help="Parts under a reference of 16 bits, not 8.")
 @click.option("--flash", is_flag=True, help="Shown at once, not kept (class 0).")
@@ -110,14 +110,14 @@ def encode(
             pdu.encode_submit(
                 pdu.Address(number),
                 piece,
-                reference=reference & 0xFF,
+                reference=(reference + place) & 0xFF,
                 report=report,
                 reject_duplicates=reject_duplicates,
                 validity_s=validity,
                 flash=flash,
                 smsc=smsc,
             )
-            for piece in pieces
+            for place, piece in enumerate(pieces)
         ]
     except ValueError as error:
         end(str(error), exits.CONFIGURATION)

@@ -7,7 +7,7 @@ SUBMIT, is in `reports`.
 
 from __future__ import annotations
 
-from edge.modem.codec.coding import Coding, read_coding
+from edge.modem.codec.coding import PLAIN, Coding, read_coding
 from edge.modem.codec.encode import encode_deliver, encode_status_report, encode_submit
 from edge.modem.codec.fields import Address, PduError, Reader, read_address, read_centre
 from edge.modem.codec.reports import read_additions
@@ -136,5 +136,5 @@ def _read_status_report(reader: Reader, first: int, smsc: str) -> StatusReport:
         of_command=bool(first & _REPORT),
         text=added.data.text if added.data else "",
         protocol=added.protocol or 0,
-        coding=added.coding,
+        coding=added.coding or (PLAIN if added.data else None),
     )

@@ -19,6 +19,7 @@ from edge.modem.codec.fields import PduError, Reader
 SHORT_NUMBER = 5
 _IDENTITY_DIGITS, _KEPT_DIGITS = 14, 5
 _LONG_NUMBER = re.compile(r"(?<!\d)\d{8,}")
+_WRITTEN_APART = re.compile(r"(?<!\d)(?:\+?62|0)[ .-]?8\d(?:[ .-]?\d){6,12}(?!\d)")
 _MONEY = re.compile(r"Rp\.?\s*$", re.IGNORECASE)
 _HEX_RUN = re.compile(r"[0-9A-Fa-f]{16,}")
 _MOST_IDENTITY_DIGITS = 22
@@ -73,12 +74,17 @@ class Mask:
         return digits[:kept] + "".join(str(octet % 10) for octet in fresh[: len(digits) - kept])
 
     def numbers(self, text: str) -> str:
-        """`text` with every number of eight digits or more replaced, but for sums of money."""
+        """`text` with every number of eight digits or more replaced, but for sums of money; a phone's also where it is
+        written in groups."""
+
+        def apart(found: re.Match[str]) -> str:
+            fresh = iter(self.number(re.sub(r"\D", "", found[0])))
+            return re.sub(r"\d", lambda _digit: next(fresh), found[0])
 
         def other(found: re.Match[str]) -> str:
             return found[0] if _MONEY.search(text[: found.start()]) else self.number(found[0])
 
-        return _LONG_NUMBER.sub(other, text)
+        return _WRITTEN_APART.sub(apart, _LONG_NUMBER.sub(other, text))
 
     def text(self, text: str) -> str:
         """Other words: letters for letters and digits for digits, the same text always alike."""
@@ -152,10 +158,12 @@ class Mask:
         if kind & 0x70 == 0x50:
             return
         halves = [half for octet in field for half in (octet & 15, octet >> 4)]
+        # Beside digits there may be * and #, and a filler that some modems count: they stay where they are.
         digits = "".join(str(half) for half in halves[:count] if half < 10)
-        if len(digits) != count or count <= SHORT_NUMBER:
+        if len(digits) <= SHORT_NUMBER:
             return
-        fresh = [int(digit) for digit in self.number(digits)] + halves[count:]
+        other = iter(self.number(digits))
+        fresh = [int(next(other)) if half < 10 else half for half in halves[:count]] + halves[count:]
         octets[start : start + len(field)] = bytes(
             low | high << 4 for low, high in zip(fresh[::2], fresh[1::2], strict=True)
         )

@@ -315,3 +315,10 @@ def test_data_are_sent_as_data() -> None:
     message = decode(encode_submit(Address("0812"), Piece("\xff\x00", False, None, binary=True))[0])
     assert isinstance(message, Submit)
     assert (message.coding, message.text) == (Coding("8bit"), "\xff\x00")
+
+
+def test_a_report_with_a_text_and_no_coding_is_in_the_default_alphabet() -> None:
+    """A program would not know how the text of such a report was written (clause 9.2.3.27: absent means default)."""
+    report = decode(REPORT + "0405E8329BFD06")
+    assert isinstance(report, StatusReport)
+    assert (report.text, report.coding) == ("hello", Coding())

@@ -50,6 +50,15 @@ def test_any_message_stays_one_of_its_length(text: str, number: str) -> None:
         assert (after.concat, after.coding, len(after.text)) == (before.concat, before.coding, len(before.text))
 
 
+@pytest.mark.parametrize("address", ["0B912618325476F8", "0C912618325476F8", "0B810A18325476F8", "0C810A18325476B8"])
+def test_a_number_is_replaced_however_a_modem_counts_its_digits(address: str) -> None:
+    """The number of whoever writes through a modem that counts the filler, or with a star, would leave the box."""
+    line = f"0004{address}00006211223141808200"
+    masked = Mask(KEY).pdu(line)
+    assert (len(masked), masked[:8], masked[20:]) == (len(line), line[:8], line[20:])
+    assert masked[12:18] != line[12:18]
+
+
 def test_a_masked_report_belongs_to_the_masked_message() -> None:
     """A replayed report would not find its message."""
     mask = Mask(KEY)
@@ -93,6 +102,8 @@ HIDDEN = [
     ('+CUSD: 0,"Nomor Anda 081234567890",15', ["081234567890"]),
     ("AT+CUSD=1,*133*1234567890123456#,15", ["1234567890123456"]),
     ('+CMGL: 1,"REC READ","+6281234567890",,"26/11/22,10:00:00+28"', ["81234567890"]),
+    ('+CUSD: 0,"Nomor Anda 0812-3456-7890 atau +62 812 3456 7890",15', ["3456-7890", "3456 7890"]),
+    ('+CLIP: "002B0036003200380031003200330034003500360037003800390030",145', ["3200330034003500360037"]),
     ("+CMGL: 0,1,,24 " + deliver(TEXT), [deliver(TEXT)[40:60]]),
     (deliver(TEXT)[:-3] + "~~", [deliver(TEXT)[40:60]]),
     (deliver(TEXT)[31:], [deliver(TEXT)[40:60]]),
