@@ -8,11 +8,11 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from tests.contract.office import CITIZEN, Office, open_office
 
 from edge.modem.errors import Fault
 from edge.modem.mailbox import Ended, Outgoing
 from edge.queue.store.outgoing import Kind
+from tests.contract.office import CITIZEN, Office, open_office
 
 NIGHT = datetime(2026, 11, 22, 22, 0, tzinfo=ZoneInfo("Asia/Jakarta")).timestamp()
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.contract.office import CITIZEN, NIK, SETTINGS, VILLAGE, Office, open_office, until
 
 from edge.events import Event, SmsSent
 from edge.modem.mailbox import Choice, Ended, Given, NotStored, Report, Started, Taken
@@ -17,6 +16,7 @@ from edge.sms.handling import Handling
 from edge.sms.mailbox import StoreMailbox
 from edge.sms.replies import Catalogue
 from tests.contract.mailbox_rig import NIGHT, fail, next_one, next_soon, office, queue
+from tests.contract.office import CITIZEN, NIK, SETTINGS, VILLAGE, Office, open_office, until
 
 __all__ = ["office"]
 

@@ -11,17 +11,11 @@ import time
 import tracemalloc
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
-from edge import config
-from edge.clock import SystemClock
-from edge.health import Health
-from edge.monitor.snmp.agent import Agent
-from edge.monitor.snmp.device import Device
-from edge.monitor.snmp.figures import Reading
-from edge.monitor.snmp.secret import Community, Secret, parse
+from edge.monitor.snmp.secret import Secret
+from tests.contract.snmp_device import COMMUNITY, IF_NAME, USER, device_at, reading_of, state_of
 from tests.contract.snmp_responder import (
     END_OF_MIB,
     GET,
@@ -34,7 +28,6 @@ from tests.contract.snmp_responder import (
     interfaces,
     mikrotik,
     name,
-    read,
     responder,
     response,
     serving,
@@ -44,115 +37,6 @@ from tests.contract.snmp_responder import (
 from tests.contract.snmp_responder import (
     parse as asked,
 )
-from tests.contract.snmpd_rig import secret
-
-COMMUNITY = Community("desa")
-USER = parse(secret(), "3")
-QUICK_S = 0.3  # long enough on loopback
-IF_NAME = dotted("1.3.6.1.2.1.31.1.1.1.1")
-
-
-def _device(port: int, given: Secret = COMMUNITY, **more: Any) -> tuple[Device, Health]:
-    keys: dict[str, Any] = {"name": "alat", "host": "127.0.0.1", "port": port, "role": "mikrotik", **more}
-    keys["version"] = "2c" if isinstance(given, Community) else "3"
-    settings = config.Snmp(**keys)
-    health = Health(time.time)
-    return Device(settings, Agent(settings, given, answer_s=QUICK_S), clock=SystemClock(), health=health), health
-
-
-def _state(device: Device) -> str:
-    return device.figures.state
-
-
-async def _reading(reply: Reply, **more: Any) -> Reading:
-    async with responder(reply) as agent:
-        device, _ = _device(agent.port, **more)
-        await device.poll()
-        assert device.figures.state == "well", device.figures.detail
-        assert device.figures.reading is not None
-        return device.figures.reading
-
-
-async def test_an_honest_mikrotik_is_read_whole(caplog: pytest.LogCaptureFixture) -> None:
-    """A figure of the MikroTik would be missing, in another unit, or taken for a lie."""
-    reading = await _reading(serving(mikrotik()))
-    assert caplog.records == []
-    assert (reading.uptime_s, reading.cpu_percent) == (1234.0, 20.0)
-    assert reading.voltage_v == pytest.approx(24.1)
-    assert reading.temperature_c == pytest.approx(52.0)
-    assert (reading.dhcp_leases, reading.hotspot_users, reading.wifi_clients) == (37, 3, 5)
-    (optic,) = reading.optics
-    assert (optic.name, optic.temperature_c) == ("ether2", 44.0)
-    assert optic.receive_dbm == pytest.approx(-18.4)
-    assert optic.transmit_dbm == pytest.approx(2.1)
-    assert [(port.name, port.up, port.speed_mbit) for port in reading.ports] == [
-        ("ether1", True, 1_000),
-        ("ether2", True, 1_000),
-    ]
-
-
-async def test_names_of_hotspot_users_are_never_asked_for() -> None:
-    """Who uses the hotspot would cross the network, and lie in the daemon's memory."""
-    async with responder(serving(mikrotik())) as agent:
-        device, _ = _device(agent.port)
-        await device.poll()
-        people = dotted("1.3.6.1.4.1.14988.1.1.5.1.1")
-        columns = {oid[: len(people) + 1] for data in agent.asked for oid in asked(data).oids if oid[:12] == people}
-    assert columns == {(*people, 2)}
-
-
-async def test_an_old_agent_without_64_bit_counters_is_read_too() -> None:
-    """A cheap ONT would seem to have no ports."""
-    tree = {oid: value for oid, value in interfaces(3).items() if oid[:8] != dotted("1.3.6.1.2.1.31.1")}
-    entry = dotted("1.3.6.1.2.1.2.2.1")
-    for index in (1, 2, 3):
-        tree |= {(*entry, 2, index): text(b"lan%d\0" % index), (*entry, 5, index): integer(100_000_000, 0x42)}
-        tree |= {(*entry, 10, index): integer(7, 0x41), (*entry, 16, index): integer(8, 0x41)}
-    reading = await _reading(serving(tree), role="generic")
-    assert [(port.name, port.speed_mbit) for port in reading.ports] == [("lan1", 100), ("lan2", 100), ("lan3", 100)]
-
-
-@pytest.mark.parametrize(("value", "per_dbm"), [(integer(-2_350), 100), (text(b"-23.5"), 1), (text(b"-23.50 dBm"), 1)])
-async def test_an_onts_power_is_read_from_the_vendors_oid(value: bytes, per_dbm: float) -> None:
-    """The optical power of an ONT without a sensor table would stay unknown."""
-    oid = "1.3.6.1.4.1.2011.6.145.1.1.4.0"
-    tree = interfaces(1) | {dotted(oid): value}
-    reading = await _reading(serving(tree), role="ont", optical_oid=oid, optical_per_dbm=per_dbm)
-    assert [optic.receive_dbm for optic in reading.optics] == [-23.5]
-
-
-async def test_sensors_of_a_switch_are_read_by_type_and_scale() -> None:
-    """Optical power in nanowatts or tenths of a dBm would be shown a thousandfold off."""
-    sensor, label = dotted("1.3.6.1.2.1.99.1.1.1"), dotted("1.3.6.1.2.1.47.1.1.1.1.7")
-    tree = interfaces(1)
-    rows = {
-        # index: type, scale, precision, value, name
-        1: (14, 9, 1, -215, b"sfp1 Rx Power"),
-        2: (6, 7, 0, 1_000, b"sfp1 Tx Power"),  # 1000 microwatts are 0 dBm
-        3: (8, 9, 0, 46, b"Chassis temperature"),
-        4: (14, 9, 0, 0, b"sfp9 Rx Power"),  # not operational
-    }
-    for index, (kind, scale, precision, value, said) in rows.items():
-        for column, number in enumerate((kind, scale, precision, value, 1 if index < 4 else 3), 1):
-            tree[(*sensor, column, index)] = integer(number)
-        tree[(*label, index)] = text(said)
-    tree |= {(*label, 50 + index): text(b"Port %d" % index) for index in range(30)}
-    reading = await _reading(serving(tree), role="switch")
-    (optic,) = reading.optics
-    assert (optic.name, optic.receive_dbm) == ("sfp1", -21.5)
-    assert optic.transmit_dbm == pytest.approx(0.0, abs=1e-9)
-    assert reading.temperature_c == 46
-
-
-@pytest.mark.parametrize(("receive", "code"), [(-24_900, ""), (-25_100, "optical-low"), (-28_100, "optical-critical")])
-async def test_dim_light_is_told(receive: int, code: str) -> None:
-    """A fibre about to fail would be noticed when it has failed."""
-    async with responder(serving(mikrotik(receive))) as agent:
-        device, health = _device(agent.port)
-        await device.poll()
-    assert [raised.condition.code for raised in health.current()] == ([code] if code else [])
-    assert all(raised.subject == "alat ether2" for raised in health.current())
-
 
 # ---- agents that misbehave: whatever they do, a poll ends in time and the next device is not harmed ----
 
@@ -199,8 +83,6 @@ LIARS = {
     "too many": _too_many,
     "exceptions": _exceptions,
 }
-
-
 NO_TABLE = ("empty", "too many")  # no interfaces at all, and more than fits a datagram that is let in
 
 
@@ -214,12 +96,12 @@ async def test_a_table_that_lies_ends(liar: str, caplog: pytest.LogCaptureFixtur
 
     caplog.set_level(logging.WARNING)
     async with responder(reply) as agent:
-        device, _ = _device(agent.port)
+        device, _ = device_at(agent.port)
         for _ in range(2):
             await device.poll()
         questions = len(agent.asked)
     reading = device.figures.reading
-    assert _state(device) == ("silent" if liar in NO_TABLE else "well"), device.figures.detail
+    assert state_of(device) == ("silent" if liar in NO_TABLE else "well"), device.figures.detail
     assert (reading.dhcp_leases if reading else None) == (None if liar in NO_TABLE else 37)
     assert len(reading.ports if reading else ()) <= 64
     assert questions < 1_500
@@ -235,7 +117,7 @@ async def test_a_device_that_dies_on_a_table_is_read_without_it(caplog: pytest.L
         hotspot = request.oids[0][:10] == dotted("1.3.6.1.4.1.14988.1.1.5")
         return [] if hotspot else [response(request, honest(mikrotik(), request))]
 
-    reading = await _reading(reply)
+    reading = await reading_of(reply)
     assert (reading.dhcp_leases, reading.hotspot_users, len(reading.ports), len(reading.optics)) == (37, None, 2, 1)
     assert [record.message for record in caplog.records] == [
         "device alat says what cannot be, which is ignored: tables: it falls silent when asked for all"
@@ -251,7 +133,7 @@ async def test_a_device_that_dies_on_its_ports_is_silent() -> None:
         return [] if request.oids[0][-1] == 5 else [response(request, honest(tree, request))]
 
     async with responder(reply) as agent:
-        device, health = _device(agent.port, ports=("ether20",))
+        device, health = device_at(agent.port, ports=("ether20",))
         await device.poll()
         await device.poll()
     assert [raised.condition.code for raised in health.current()] == ["device-silent"]
@@ -261,7 +143,7 @@ async def test_ten_thousand_ports_cost_no_more_than_sixty_four() -> None:
     """An agent with a huge table would take the whole poll, and the memory."""
     tree = interfaces(10_000)
     async with responder(serving(tree)) as agent:
-        device, _ = _device(agent.port, role="generic")
+        device, _ = device_at(agent.port, role="generic")
         await device.poll()
         questions = len(agent.asked)
     assert device.figures.reading is not None
@@ -283,7 +165,7 @@ async def test_ten_thousand_ports_cost_no_more_than_sixty_four() -> None:
 async def test_values_of_the_wrong_type_are_ignored(columns: dict[str, bytes]) -> None:
     """A text where a number should be would crash the reading of everything else."""
     tree = mikrotik() | {oid: value for oid, value in interfaces(2, **columns).items() if oid[-1] == 2}
-    reading = await _reading(serving(tree))
+    reading = await reading_of(serving(tree))
     assert reading.dhcp_leases == 37
     assert reading.ports[0].name == "ether1"
     assert reading.ports[0].up is True
@@ -294,7 +176,7 @@ async def test_values_of_the_wrong_type_are_ignored(columns: dict[str, bytes]) -
 async def test_absurd_light_is_not_measured(receive: int) -> None:
     """A broken sensor would raise an alarm about the fibre."""
     async with responder(serving(mikrotik(receive))) as agent:
-        device, health = _device(agent.port)
+        device, health = device_at(agent.port)
         await device.poll()
     assert device.figures.reading is not None
     assert [optic.receive_dbm for optic in device.figures.reading.optics] == [None]
@@ -359,15 +241,15 @@ async def test_what_is_no_answer_is_silence(spoiler: str, given: Secret, caplog:
     if given is USER and spoiler not in ("echo", "nested", "huge", "empty"):
         reply = _from_v3(reply)
     async with responder(reply) as agent:
-        device, health = _device(agent.port, given)
+        device, health = device_at(agent.port, given)
         await device.poll()
         await device.poll()
-        assert _state(device) in ("silent", "secret"), device.figures
+        assert state_of(device) in ("silent", "secret"), device.figures
         assert len(health.current()) == 1
         agent.reply = serving(mikrotik())
         if given is COMMUNITY:
             await device.poll()
-            assert _state(device) == "well", device.figures.detail
+            assert state_of(device) == "well", device.figures.detail
             assert health.current() == ()
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR], "nothing crashed"
 
@@ -384,7 +266,7 @@ async def test_random_bytes_crash_nothing(seed: int, given: Secret, caplog: pyte
     """Some sequence of bytes would end the task that reads all devices."""
     chance = random.Random(seed)
     async with responder(lambda data: _mangled(chance, data)) as agent:
-        device, _ = _device(agent.port, given)
+        device, _ = device_at(agent.port, given)
         for _ in range(2):
             await device.poll()
         if given is COMMUNITY:
@@ -420,7 +302,7 @@ async def test_an_answer_from_another_port_is_not_taken() -> None:
             return []
 
         agent.reply = elsewhere
-        device, _ = _device(agent.port)
+        device, _ = device_at(agent.port)
         await device.poll()
         await device.poll()
     assert agent.asked
@@ -431,7 +313,7 @@ async def test_a_flood_costs_little_and_hides_nothing() -> None:
     """A device gone mad (1000 packets a second) would take the processor from the uplinks' probes, or the memory."""
     junk = [response(Request(GET, number, 0, (), b"desa"), [(IF_NAME, integer(1))] * 40) for number in range(50)]
     async with responder(serving(mikrotik())) as agent:
-        device, _ = _device(agent.port)
+        device, _ = device_at(agent.port)
         await device.poll()
 
         async def flood() -> None:
@@ -454,55 +336,9 @@ async def test_a_flood_costs_little_and_hides_nothing() -> None:
         finally:
             tracemalloc.stop()
             flooding.cancel()
-        assert _state(device) == "silent"
+        assert state_of(device) == "silent"
         assert spent < 3.0, f"{spent:.1f} s of processor time for 6 s of flood, the flooder's own included"
         assert held < 2_000_000
         agent.reply = serving(mikrotik())
         await device.poll()
-        assert _state(device) == "well"
-
-
-async def test_many_polls_keep_no_memory() -> None:
-    """A daemon that runs for months would grow with every poll."""
-    async with responder(serving(mikrotik())) as agent:
-        device, _ = _device(agent.port)
-        kept = []
-        for number in range(120):
-            await device.poll()
-            agent.asked.clear()
-            if number % 40 == 39:
-                gc.collect()
-                kept.append(len(gc.get_objects()))
-    assert kept[2] - kept[1] < 40, "less than one object a poll"
-
-
-async def test_a_device_behind_ipv6_is_read() -> None:
-    """An ONT that has only an IPv6 address could not be read."""
-    async with responder(serving(mikrotik()), "::1") as agent:
-        device, _ = _device(agent.port, host="::1")
-        await device.poll()
-    assert device.figures.state == "well", device.figures.detail
-
-
-async def test_no_way_there_is_data() -> None:
-    """An address without a route, as when an uplink's network device is gone, would crash the part."""
-    settings = config.Snmp(name="ont", host="192.0.2.1")
-    health = Health(time.time)
-    agent = Agent(settings, COMMUNITY, device="edge-gone0", mark=0x130000)
-    device = Device(settings, agent, clock=SystemClock(), health=health)
-    await device.poll()
-    await device.poll()
-    assert device.figures.state == "silent"
-    assert "no way there" in health.current()[0].detail
-
-
-def test_the_responder_reads_what_it_writes() -> None:
-    """The agent played here would prove nothing if it could not count."""
-    for oid in (IF_NAME, dotted("1.3.6.1.4.1.14988.1.1.19.1.1.10"), dotted("1.3.4294967295")):
-        tag, content, rest = read(name(oid) + b"rest")
-        assert (tag, rest) == (0x06, b"rest")
-        assert content
-    request = Request(GET, 123_456, 3, (IF_NAME, (*IF_NAME, 300)), b"desa")
-    listed = b"".join(tlv(0x30, name(oid) + tlv(0x05, b"")) for oid in request.oids)
-    pdu = tlv(GET, integer(request.request_id) + integer(0) + integer(3) + tlv(0x30, listed))
-    assert asked(tlv(0x30, integer(1) + text(b"desa") + pdu)) == request
+        assert state_of(device) == "well"
