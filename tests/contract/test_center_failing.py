@@ -11,6 +11,7 @@ import pytest
 
 from edge.events import Event, SmsSent
 from edge.modem.mailbox import Choice, Ended, Given, NotStored, Report, Started, Taken
+from edge.queue.store.windows import Recent
 from edge.sms.center import Center
 from edge.sms.handling import Handling
 from edge.sms.mailbox import StoreMailbox
@@ -179,8 +180,10 @@ async def test_a_status_report_finds_its_message(office: Office) -> None:
 class Broken(Handling):
     """A handling with a bug that one text brings out."""
 
-    def handle(self, conn: sqlite3.Connection, inbound_id: int, *, now: float, trusted: bool) -> list[Event]:
-        events = super().handle(conn, inbound_id, now=now, trusted=trusted)
+    def handle(
+        self, conn: sqlite3.Connection, inbound_id: int, *, now: float, trusted: bool, recent: Recent | None = None
+    ) -> list[Event]:
+        events = super().handle(conn, inbound_id, now=now, trusted=trusted, recent=recent)
         if conn.execute("SELECT outcome FROM inbound WHERE id = ?", (inbound_id,)).fetchone()[0] == "RECEIVED":
             raise ValueError(f"cannot handle {NIK}")
         return events
