@@ -45,6 +45,7 @@ from edge.web.server import Server
 log = logging.getLogger("edge")
 
 STORE_RETRY_S = 5.0
+STORE_PATIENCE_S = 5.0
 SCANS = "attachments"
 
 
@@ -231,11 +232,9 @@ class Service:
 
 async def open_store(config: Config, health: Health) -> Store:
     """The open store; while it cannot be opened (a card that went read-only), it is tried again and again."""
-    settings = config.store
-    path = Path(config.state_dir) / settings.path
     while True:
         try:
-            store = await Store.open(path, max_mbyte=settings.max_mbyte, group_commit_ms=settings.group_commit_ms)
+            store = await _opened(config, health)
         except StoreError as error:
             code = "store-readonly" if isinstance(error, StoreReadOnly) else "store-unavailable"
             health.raise_(code, str(error))
@@ -244,3 +243,16 @@ async def open_store(config: Config, health: Health) -> Store:
             health.clear("store-unavailable")
             health.clear("store-readonly")
             return store
+
+
+async def _opened(config: Config, health: Health) -> Store:
+    """One attempt; a store that is salvaged or migrated for longer than a few seconds is told as not there yet."""
+    settings = config.store
+    path = Path(config.state_dir) / settings.path
+    told = asyncio.get_running_loop().call_later(
+        STORE_PATIENCE_S, health.raise_, "store-unavailable", f"{path} is being checked, repaired or migrated"
+    )
+    try:
+        return await Store.open(path, max_mbyte=settings.max_mbyte, group_commit_ms=settings.group_commit_ms)
+    finally:
+        told.cancel()

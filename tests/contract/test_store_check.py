@@ -5,37 +5,18 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from edge.queue.store import audit, files, outbox
+from edge.queue.store import files
 from edge.queue.store.errors import StoreUnavailable
 from edge.queue.store.mend import repair
 from edge.queue.store.mend.damage import listed
-from edge.queue.store.mend.examine import examine
 from edge.queue.store.mend.guard import Guard
-from edge.queue.store.migrate import migrate
-from edge.queue.store.seal import Seal
-
-NOW = 1_795_000_000.0
-SEAL = Seal(bytes(32))
-
-
-def filled(path: Path, rows: int = 40) -> None:
-    """A store at rest."""
-    files.check(path)
-    migrate(path)
-    with closing(files.connect(path)) as conn:
-        conn.execute("BEGIN")
-        for number in range(rows):
-            audit.record(conn, "t", "s", f"the mark of row {number:04}" + " " * 300, now=NOW)
-        for _ in range(3):
-            outbox.put(conn, SEAL, None, "uplink_hour", "{}", now=NOW, stream="one")
-        conn.execute("COMMIT")
+from tests.contract.resting_store import details, filled
 
 
 def overwrite(path: Path, wanted: bytes, better: bytes) -> None:
@@ -43,11 +24,6 @@ def overwrite(path: Path, wanted: bytes, better: bytes) -> None:
     assert content.count(wanted) == 1
     assert len(wanted) == len(better)
     path.write_bytes(content.replace(wanted, better))
-
-
-def details(path: Path) -> list[str]:
-    with closing(files.connect(path)) as conn:
-        return [row[0] for row in conn.execute("SELECT substr(detail, 1, 20) FROM audit ORDER BY seq")]
 
 
 def test_a_damaged_row_alone_is_moved_out(tmp_path: Path) -> None:
@@ -120,31 +96,6 @@ def test_a_repair_that_a_power_cut_ended_is_finished(tmp_path: Path, step: str) 
     assert [file.stat().st_size for file in tmp_path.glob("*.corrupt-?")] == [len(good)]
 
 
-def test_commits_cut_off_the_log_are_missed(tmp_path: Path) -> None:
-    """The log loses its end to a damaged file system, and nobody learns that commits are gone."""
-    path = tmp_path / "box.db"
-    filled(path)
-    writer = (
-        "import os, sys; from pathlib import Path; from edge.queue.store import files, audit\n"
-        "conn = files.connect(Path(sys.argv[1]))\n"
-        "for n in range(5): audit.record(conn, 'late', 's', 'd', now=0.0)\n"
-        "os.kill(os.getpid(), 9)"
-    )
-    subprocess.run([sys.executable, "-c", writer, str(path)], check=False)
-    log = path.with_name("box.db-wal")
-    with log.open("r+b") as file:
-        file.truncate(log.stat().st_size - 2 * 4120)
-    aside = repair.check(path)
-    assert aside == tmp_path / "box.db.corrupt-1"
-    found = examine(path)
-    assert found.well
-    assert "*" in {damage.lost for damage in found.damage}
-    with closing(files.connect(path)) as conn:
-        (late,) = conn.execute("SELECT count(*) FROM audit WHERE kind = 'late'").fetchone()
-    assert late < 5
-    assert f"audit {40 + late + 1}-" in {damage.lost for damage in found.damage}
-
-
 def test_a_repair_that_cannot_be_done_leaves_the_damaged_store_as_it_is(tmp_path: Path) -> None:
     """A repair without room for the new file destroys the old one."""
     path = tmp_path / "box.db"
@@ -191,28 +142,6 @@ def test_what_is_set_aside_does_not_fill_the_card(tmp_path: Path) -> None:
         assert repair.check(path) == tmp_path / f"box.db.corrupt-{number}"
     assert sorted(file.name for file in tmp_path.glob("*.corrupt-*")) == [f"box.db.corrupt-{n}" for n in (3, 4, 5)]
     assert len(details(path)) == 40
-
-
-def test_a_wrong_bit_in_the_log_is_put_right_in_place(tmp_path: Path) -> None:
-    """One wrong bit in the log, and all commits behind it are gone."""
-    path = tmp_path / "box.db"
-    filled(path)
-    writer = (
-        "import os, sys; from pathlib import Path; from edge.queue.store import files, audit\n"
-        "conn = files.connect(Path(sys.argv[1]))\n"
-        "for n in range(5): audit.record(conn, 'late', 's', 'd', now=0.0)\n"
-        "os.kill(os.getpid(), 9)"
-    )
-    subprocess.run([sys.executable, "-c", writer, str(path)], check=False)
-    log = path.with_name("box.db-wal")
-    content = bytearray(log.read_bytes())
-    content[32 + 24 + 300] ^= 1
-    log.write_bytes(content)
-    assert repair.check(path) is None
-    with closing(files.connect(path)) as conn:
-        (late,) = conn.execute("SELECT count(*) FROM audit WHERE kind = 'late'").fetchone()
-    assert late == 5
-    assert (tmp_path / "box.db.log-1").read_bytes() == content
 
 
 @pytest.fixture
