@@ -174,7 +174,7 @@ class Policy(Section, frozen=True):
 
     failback_hold_s: Annotated[float, Meta(ge=0, le=86_400)] = 60
     failback_most_s: Annotated[float, Meta(ge=0, le=86_400)] = 3_600
-    flap_half_life_s: Annotated[float, Meta(ge=1, le=604_800)] = 1_800
+    flap_half_life_s: Annotated[float, Meta(ge=1, le=604_800)] = 7_200
     failback_in_service_hours: Literal["deferred", "allowed"] = "deferred"
     failback_pause_s: Annotated[float, Meta(ge=0, le=86_400)] = 60
     brownout_moves: Literal["service-hours", "always", "never"] = "service-hours"

@@ -118,7 +118,6 @@ class Policy:
         self._classes = classes
         self._settings = settings
         self._flaps = Flaps(settings)
-        self._in_need: set[str] = set()
         self._idle_since: float | None = None
         self._forced: dict[str, str] = {}
         self._lost: set[str] = set()
@@ -145,7 +144,8 @@ class Policy:
             self._idle_since = None
         elif self._idle_since is None:
             self._idle_since = now
-        self._in_need -= {uplink for uplink in self._in_need if seen.standing(uplink) == "up"}
+        for uplink, verdict in verdicts.items():
+            self._flaps.stands(uplink, well=standing(verdict) == "up", since=verdict.since)
         self._waits = []
         self.assignment = Assignment(*(self._choose(name, getattr(self._classes, name), seen) for name in CLASSES))
         self._forced = {name: uplink for name, uplink in preferred.items() if name in CLASSES}
@@ -199,9 +199,7 @@ class Policy:
         return moves == "always" or (moves == "service-hours" and seen.service_hours)
 
     def _leave(self, current: str, uplink: str, seen: _Situation) -> Choice:
-        if current not in self._in_need:
-            self._in_need.add(current)
-            self._flaps.left(current, now=seen.now)
+        self._flaps.left(current)
         return seen.choice(uplink, f"{seen.said(current)}; {seen.said(uplink)}", current)
 
     def _back(self, name: str, traffic: TrafficClass, current: str, seen: _Situation) -> Choice | None:

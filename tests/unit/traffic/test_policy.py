@@ -21,8 +21,9 @@ FAILOVER = [
     At(50, ("down", "carrier", 50), UP, "telkom telkom telkom", "pde is down (carrier); telkom is up", NIGHT),
     At(60, ("up", "", 60), UP, "telkom telkom telkom", "", NIGHT),
     At(119, ("up", "", 60), UP, "telkom telkom telkom", "", NIGHT),
-    At(120, ("up", "", 60), UP, "pde telkom pde", "back to pde: well for 60 s", NIGHT),
-    At(121, ("up", "", 60), UP, "pde telkom pde", "pde is up", NIGHT),
+    At(179, ("up", "", 60), UP, "telkom telkom telkom", "back to it once it was well for 120 s", NIGHT),
+    At(180, ("up", "", 60), UP, "pde telkom pde", "back to pde: well for 120 s", NIGHT),
+    At(181, ("up", "", 60), UP, "pde telkom pde", "pde is up", NIGHT),
 ]
 ONE_STARTS_LATER = [
     At(0, STARTING, UP, "pde telkom pde", "pde is not judged yet"),
