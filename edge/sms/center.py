@@ -166,17 +166,17 @@ class Center:
 
     async def _sweep(self) -> None:
         """Close drafts of yesterday and take long messages that stayed incomplete; only while days can be counted."""
-        if not self._clock.trusted():
-            return
         try:
-            recent = await self._reckoning.recent()
+            recent = await self._reckoning.recent()  # a clock that is not trusted yet is followed all the same
+            if not self._clock.trusted():
+                return
             now = self._clock.wall()
             await self._store.write(lambda conn: self._close_old(conn, recent, now=now))
         except StoreError as refused:
             log.debug("the sweep waits: %s", refused)
 
     def _close_old(self, conn: sqlite3.Connection, recent: Recent, *, now: float) -> None:
-        self._messages.join_incomplete(conn, now=now, assemble=concat.assemble)
+        self._messages.join_incomplete(conn, now=now, assemble=concat.assemble, recent=recent)
         for phone, fields in self._messages.drafts.take_expired(conn, now=now, limit=_AT_ONCE, recent=recent):
             letter = str(fields["letter"])
             if not letter or self._messages.stops.holds(conn, phone):

@@ -142,6 +142,21 @@ async def test_a_clock_that_is_set_ends_no_draft(tmp_path: Path) -> None:
         assert await office.receive(f"{NIK} siti aminah") == "RECEIVED"
 
 
+async def test_a_clock_that_is_set_tears_no_long_message(tmp_path: Path) -> None:
+    """A letter whose parts came before and after the synchronisation would be read as two halves."""
+    clock = booted()
+    async with open_office(tmp_path, clock=clock) as office:
+        first, second = (
+            office.part(text, reference=7, total=2, sequence=place)
+            for place, text in enumerate((f"skck {NIK} ", "siti aminah"), 1)
+        )
+        await office.mailbox.store([first])
+        clock.now, clock.sure, clock.passed = NOON, True, clock.passed + 61
+        await office.receive("makasih", STAFF)  # the Center sweeps
+        await office.mailbox.store([second])
+        assert await office.outcome() == "RECEIVED"
+
+
 def booted() -> StandingClock:
     """The clock of a box without a battery, half a minute after its power came back."""
     return StandingClock(now=30.0, sure=False, passed=30.0 - asyncio.get_running_loop().time())

@@ -22,6 +22,10 @@ _CAME = within(
     "SELECT count(*) FILTER (WHERE [received_at]), count(*), count(*) FILTER (WHERE outcome = 'RECEIVED') "
     "FROM inbound WHERE sender_digest = ? AND id < ? AND [received_at]"
 )
+_LATE = within(
+    "SELECT series FROM (SELECT series, max(received_at) AS newest FROM inbound_part WHERE inbound IS NULL "
+    "GROUP BY series) WHERE newest NOT BETWEEN ? AND ? AND NOT [newest] LIMIT ?"
+)
 _REPLIED = within("SELECT code FROM outgoing WHERE number_digest = ? AND kind = 'reply' AND [created_at]")
 _TO_STRANGERS = within("SELECT count(*) FROM outgoing WHERE stranger = 1 AND [created_at]")
 Assemble = Callable[[Iterable[str]], str]
@@ -115,17 +119,17 @@ class Messages:
             self._join(conn, series, assemble, now=now, incomplete=False)
         return True
 
-    def join_incomplete(self, conn: sqlite3.Connection, *, now: float, assemble: Assemble) -> int:
+    def join_incomplete(
+        self, conn: sqlite3.Connection, *, now: float, assemble: Assemble, recent: Recent | None = None
+    ) -> int:
         """Take long messages whose missing parts have not come in a day as they are; how many there were.
 
         Parts from a day or more ahead came before the clock jumped back: nobody can wait for that moment again.
+        `recent` is what a day is where the clock was set meanwhile.
         Parts that say again what a whole message of the same series said are its late twins: they make no message.
         """
-        late = conn.execute(
-            "SELECT series FROM inbound_part WHERE inbound IS NULL GROUP BY series "
-            "HAVING max(received_at) NOT BETWEEN ? AND ? LIMIT ?",
-            (now - SERIES_S, now + SERIES_S, _SERIES_AT_ONCE),
-        ).fetchall()
+        day = padded((recent or Recent.at(now)).day)
+        late = conn.execute(_LATE, (now - SERIES_S, now + SERIES_S, *day, _SERIES_AT_ONCE)).fetchall()
         for (series,) in late:
             if not self._settle_twins(conn, series):
                 self._join(conn, series, assemble, now=now, incomplete=True)

@@ -23,7 +23,7 @@ SELECT message, sequence, rank FROM (
         CASE WHEN part.told = :mr THEN 0 ELSE (CASE part.state WHEN 'taken' THEN 1 ELSE 3 END) + (part.tp_mr <> :mr) END
             AS rank
     FROM outgoing JOIN outgoing_part AS part ON part.message = outgoing.id
-    WHERE outgoing.number_digest = :digest AND outgoing.sending_at BETWEEN :since AND :now
+    WHERE outgoing.number_digest = :digest AND outgoing.sending_at > :since
     AND part.modem IN ('', :modem) AND part.state <> 'waiting'
     AND (part.told = :mr OR (part.told IS NULL AND (part.state = 'taken' OR (
         outgoing.state <> 'sending' AND NOT EXISTS (
@@ -158,7 +158,7 @@ class Parts:
             " hint = NULL, hint_delivered = NULL WHERE message = ?2 AND state = 'given' AND hint IS NOT NULL "
             "AND NOT EXISTS (SELECT 1 FROM outgoing AS this JOIN outgoing AS other USING (number_digest)"
             " JOIN outgoing_part AS doubtful ON doubtful.message = other.id WHERE this.id = ?2 AND other.id <> ?2"
-            " AND other.state <> 'sending' AND other.sending_at BETWEEN ?3 AND ?1"
+            " AND other.state <> 'sending' AND other.sending_at > ?3"
             " AND doubtful.state = 'given' AND doubtful.told IS NULL"
             " AND doubtful.modem IN ('', outgoing_part.modem))",
             (now, message, now - REPORTS_S),
@@ -204,7 +204,8 @@ class Parts:
         is said of their delivery is not believed. Only then it is about the oldest in doubt, and not while another part
         is under way, of which it may speak as well: it is then kept as that one's hint.
         """
-        given = {"mr": reference, "digest": digest, "modem": modem, "since": now - REPORTS_S, "now": now}
+        # No end: what was sent before the power cut lies ahead of a clock that began anew in 1970.
+        given = {"mr": reference, "digest": digest, "modem": modem, "since": now - REPORTS_S}
         row = conn.execute(_REPORTED, given).fetchone()
         if row is None:
             conn.execute(_HINTED, given | {"delivered": delivered})

@@ -65,6 +65,7 @@ def test_what_goes_on_keeps_what_is_known(conn: sqlite3.Connection) -> None:
         ("modem", OTHER, 5, 0.0, None),
         ("modem", DIGEST, 5, REPORTS_S - 1, 2),
         ("modem", DIGEST, 5, REPORTS_S + 1, None),
+        ("modem", DIGEST, 5, 60.0 - NOW, 2),  # sent before the power cut, reported in 1970
     ],
 )
 def test_a_report_is_about_a_part_of_its_modem_number_and_time(
