@@ -27,7 +27,7 @@ from edge import step
 from edge.clock import Clock
 from edge.queue import lifecycle
 from edge.queue.request import uuid7
-from edge.queue.sink import Blob
+from edge.queue.sink import Blob, Delivered
 from edge.queue.store import attachments as rows
 from edge.queue.store import audit
 from edge.queue.store.attachments import Attachment
@@ -251,12 +251,14 @@ class Attachments:
 
     # ---- to the upstream ---------------------------------------------------------------------------------------
 
-    async def blob(self, identifier: str) -> Blob | None:
-        """An attachment as a sink carries it; None when it is not here any more.
+    async def blob(self, identifier: str) -> Blob | Delivered | None:
+        """An attachment as a sink carries it; Delivered when it was sent, None when it is not here any more.
 
         Its `read` raises `AttachmentDamaged`.
         """
         scan = await self._known(identifier)
+        if scan is not None and scan.state == "sent":
+            return Delivered()
         if scan is None or scan.state != "whole":
             return None
         return Blob(scan.sha256, scan.size, scan.media_type, scan.sent, partial(self._open, scan))

@@ -1,7 +1,8 @@
 """Scans up: the last lane. One blob at a time, piece by piece, so that whatever is newer and smaller goes first.
 
 A piece leaves only while nothing else is due and the way is well: never in a brownout. What the upstream has is noted
-at most once a mebibyte, so a power cut costs that much again and the flash little.
+at most once a mebibyte, so a power cut costs that much again and the flash little. The lease of a row is renewed while
+its pieces go, and given back when others have gone first for a minute: neither runs out beneath a scan.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import asyncio
 import json
 import logging
 import sqlite3
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Literal, Protocol
 
 from edge.clock import Clock
@@ -18,6 +21,7 @@ from edge.events import Announce, Forwarded
 from edge.queue.attachments import AttachmentDamaged
 from edge.queue.contact import Contact
 from edge.queue.enrolment import Enrolment
+from edge.queue.headway import Headway
 from edge.queue.lane import Lane
 from edge.queue.settlement import Settlement, Trial
 from edge.queue.sink import Blob, Dead, Declined, Delivered, Outcome, Partly, Replaced, Retry, Sink, Unauthorised
@@ -32,18 +36,18 @@ LEASE_S = 900.0
 NOTED_EACH = 1 << 20
 _PIECE_MOST_S = 300.0
 _REST_S = 60.0
+_GIVE_WAY_S = 60.0
 _REFUSED_REST_S = 10.0
 _LATE = Retry(f"the portal did not take a piece within {_PIECE_MOST_S:g} s")
 _STUCK = Retry("the portal takes pieces but does not get further", own=True)
-_STUCK_AFTER = 8
-_NOTHING_LEFT = Declined("nothing is left to carry: it was sent before, or is not on this box any more")
+_GONE = Declined("nothing is left to carry: it is not on this box any more")
 
 
 class Attachments(Protocol):
     """What the carrier asks of those who keep the scans."""
 
-    async def blob(self, identifier: str) -> Blob | None:
-        """The scan, with what the upstream has of it; None when nothing is left to carry."""
+    async def blob(self, identifier: str) -> Blob | Delivered | None:
+        """The scan, with what the upstream has of it: Delivered when that is all, None when it is not here any more."""
         ...
 
     async def progress(self, identifier: str, sent: int) -> None:
@@ -66,6 +70,20 @@ class Idle(Protocol):
     def wake(self) -> None:
         """A row was settled."""
         ...
+
+
+@dataclass(slots=True)
+class _Under:
+    """A scan under way: what of it is written down as sent, and when (monotonic) its row was leased."""
+
+    row: outbox.Row
+    identifier: str
+    blob: Blob
+    leased: float
+    noted: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.noted = self.blob.sent
 
 
 class Carrier:
@@ -124,8 +142,12 @@ class Carrier:
             self._trouble.over()
             if row is None:
                 await self._contact.rest(_REST_S, self._work)
+                continue
+            outcome = await self._carry(row)
+            if outcome is None:
+                await self._store.write(partial(outbox.release, row=row), draining=True)
             else:
-                await self._settle(row, await self._carry(row))
+                await self._settle(row, outcome)
 
     async def _clear_way(self) -> None:
         """Wait until nothing else is due and the way is well."""
@@ -152,40 +174,47 @@ class Carrier:
         )
         return rows[0] if rows else None
 
-    async def _carry(self, row: outbox.Row) -> Outcome:
-        """Carry one blob to its end, or until the upstream refuses a piece."""
+    async def _clear_soon(self) -> bool:
+        """Whether the way is clear again within a minute: a claimed scan is not held for longer than that."""
+        try:
+            async with asyncio.timeout(_GIVE_WAY_S):
+                await self._clear_way()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _carry(self, row: outbox.Row) -> Outcome | None:
+        """Carry one blob to its end, or until the upstream refuses a piece; None when others go first for long."""
         identifier = str(json.loads(row.payload)["attachment"])
         try:
-            blob = await self._attachments.blob(identifier)
-            if blob is None:
-                return _NOTHING_LEFT
-            return await self._pieces(row, identifier, blob)
+            found = await self._attachments.blob(identifier)
+            if not isinstance(found, Blob):
+                return found or _GONE
+            return await self._pieces(_Under(row, identifier, found, self._clock.monotonic()))
         except AttachmentDamaged as damaged:
             return Dead(f"{outbox.DAMAGED}: {damaged}")
 
-    async def _pieces(self, row: outbox.Row, identifier: str, blob: Blob) -> Outcome:
-        noted, stuck = blob.sent, 0
-        while True:
-            outcome = await self._piece(blob)
+    async def _pieces(self, under: _Under) -> Outcome | None:
+        headway = Headway(under.blob.sent)
+        while await self._clear_soon():
+            await self._keep_lease(under)
+            outcome = await self._piece(under.blob)
             if outcome is None:
-                await self._clear_way()
                 continue
             if isinstance(outcome, Partly):
-                stuck = 0 if outcome.sent > blob.sent else stuck + 1
-                blob = Blob(blob.sha256, blob.size, blob.media_type, outcome.sent, blob.read)
+                under.blob = replace(under.blob, sent=outcome.sent)
                 self._contact.answered("up")
-                if not 0 <= blob.sent - noted < NOTED_EACH:
-                    await self._note(row, identifier, blob.sent)
-                    noted = blob.sent
-                if stuck < _STUCK_AFTER:
-                    await self._clear_way()
+                if not headway.stuck(outcome.sent):
+                    await self._note(under, each=NOTED_EACH)
                     continue
                 outcome = _STUCK
             if isinstance(outcome, Delivered):
-                await self._attachments.sent(identifier)
-            elif blob.sent != noted:
-                await self._note(row, identifier, blob.sent)
+                await self._attachments.sent(under.identifier)
+            else:
+                await self._note(under)
             return outcome
+        await self._note(under)
+        return None
 
     async def _piece(self, blob: Blob) -> Delivered | Partly | Dead | Declined | Retry | Unauthorised | Replaced | None:
         """Carry one piece; None when a hurry cut it: the row keeps its lease and goes on."""
@@ -195,10 +224,21 @@ class Carrier:
         except TimeoutError:
             return _LATE
 
-    async def _note(self, row: outbox.Row, identifier: str, sent: int) -> None:
-        await self._attachments.progress(identifier, sent)
+    async def _note(self, under: _Under, *, each: int = 1) -> None:
+        """Write down what the upstream has, once it is `each` bytes more than was written down, or less."""
+        if 0 <= under.blob.sent - under.noted < each:
+            return
+        await self._attachments.progress(under.identifier, under.blob.sent)
+        under.noted = under.blob.sent
+
+    async def _keep_lease(self, under: _Under) -> None:
+        """A thin line takes longer than any lease: renew it before the next piece can outlast it."""
+        now = self._clock.monotonic()
+        if now - under.leased < LEASE_S / 3:
+            return
         until = self._clock.wall() + LEASE_S
-        await self._store.write(lambda conn: outbox.renew(conn, row, until=until), draining=True)
+        await self._store.write(lambda conn: outbox.renew(conn, under.row, until=until), draining=True)
+        under.leased = now
 
     async def _settle(self, row: outbox.Row, outcome: Outcome) -> None:
         trial = self._judge(row, outcome)

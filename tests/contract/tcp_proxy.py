@@ -11,10 +11,14 @@ _CAPTIVE = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<title>WiFi</titl
 
 
 class Proxy:
-    """Relays to `port`. lose_answer: what is said after `mark` arrives, and its answer does not."""
+    """Relays to `port`. lose_answer: what is said after `mark` arrives, and its answer does not.
+
+    `lies` are bytes of an answer and as many others that take their place.
+    """
 
     def __init__(self, port: int, mark: bytes) -> None:
         self.fault: Fault = "ok"
+        self.lies: tuple[bytes, bytes] = (b"", b"")
         self.port = 0
         self._target = port
         self._mark = mark
@@ -69,5 +73,6 @@ class Proxy:
                     self._marked.add(writer)
                 if not up and self.fault == "lose_answer" and beside in self._marked:
                     return
-                writer.write(data)
+                truth, lie = self.lies
+                writer.write(data.replace(truth, lie) if truth and not up else data)
                 await writer.drain()

@@ -130,6 +130,70 @@ async def test_nonsense_among_the_changes_is_counted_and_skipped(tmp_path: Path)
         assert [change.state for change in page.changes] == ["completed"]
 
 
+LIES: tuple[tuple[bytes, bytes], ...] = (
+    (b"box-3510052001.1.", b"box-3510052001.x."),
+    (b"$JS.ACK.KAMPUNG_DOWN.box-3510052001.1.", b"$JS.ACK.KAMPUNG_DOWN.box-351005200..x."),
+    (b"$JS.ACK.KAMPUNG", b"$XX.ACK.KAMPUNG"),
+    (b"$JS.ACK.KAMPUNG_DOWN.box-3510052001.1", b"$JS.ACK.a.b.1.9999999999999999999.1.1"),
+    (b"NATS/1.0 404", b"NATS/1.0 4x4"),
+    (b'"created":"', b'"created":7'),
+    (b'"last_seq":1', b'"last_seq":-'),
+    (b'"stream":"', b'"stream":{'),
+    (b'"id":"', b'"id":['),
+)
+
+
+@pytest.mark.parametrize(("truth", "lie"), LIES)
+async def test_what_a_broker_says_malformed_is_data(tmp_path: Path, truth: bytes, lie: bytes) -> None:
+    """A reply subject, a header or a number that makes no sense crashes the box's whole forwarding."""
+    assert len(truth) == len(lie)
+    async with broker(tmp_path) as (far, sink):
+        cursor = await _next(far, sink, "", "r0")
+        far.proxy.lies = (truth, lie)
+        await far.regency.change("r1", "completed")
+        for number in range(3):
+            page = await sink.changes(cursor, at_once=True)
+            assert isinstance(page, Changes | Retry), page
+            assert isinstance((await sink.deliver([parcel(number)]))[0], HandedOver | Retry)
+            assert isinstance(await sink.beat(b"{}"), Beat | Retry)
+            await sink.refresh()
+        far.proxy.lies = (b"", b"")
+        await _next(far, sink, "", "last")
+        assert isinstance((await sink.deliver([parcel(4)]))[0], HandedOver)
+
+
+async def _next(far: NatsFar, sink: NatsSink, cursor: str, request: str) -> str:
+    """A change of this request comes down; the cursor after it."""
+    await far.regency.change(request, "completed")
+    async with asyncio.timeout(60):
+        while True:
+            page = await sink.changes(cursor, at_once=True)
+            if not isinstance(page, Changes):
+                continue
+            cursor = page.cursor
+            if request in {change.request for change in page.changes}:
+                return cursor
+
+
+async def test_changes_among_megabytes_of_nonsense_arrive_each_once(tmp_path: Path) -> None:
+    """What a small box cannot buffer is dropped on the way, and the cursor runs past it."""
+    async with broker(tmp_path) as (far, sink):
+        for number in range(45):
+            await far.regency.say_raw(b"x" * 255_000)
+            await far.regency.change(f"r{number}", "completed")
+        cursor, found, unreadable = "", list[str](), 0
+        async with asyncio.timeout(60):
+            while len(found) < 45:
+                page = await sink.changes(cursor, at_once=True)
+                if isinstance(page, Changes):
+                    found += [change.request for change in page.changes]
+                    cursor, unreadable = page.cursor, unreadable + page.unreadable
+                    if page.done is not None:
+                        await page.done()
+        assert found == [f"r{number}" for number in range(45)]
+        assert unreadable == 45
+
+
 async def test_a_scan_goes_on_where_it_was_and_ends_only_when_the_far_end_holds_it(tmp_path: Path) -> None:
     """A scan is called delivered while only a broker has it, begins anew after a break, or is taken damaged."""
     data = bytes(range(256)) * 600

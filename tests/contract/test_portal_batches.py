@@ -54,7 +54,15 @@ async def test_409_for_an_event_brings_the_present_state_down(tmp_path: Path, al
         (box.portal.poison if alone else box.portal.verdicts)[stale.event] = 409
         assert await box.sink.deliver([stale]) == [Delivered()]
         present = Change(f"{filed.request}.2", filed.request, "completed", 2)
-        assert await box.sink.changes("7") == Changes((present,), "7")
+        refused, taken = [await box.sink.changes("7") for _ in range(2)]
+        assert isinstance(refused, Changes)
+        assert isinstance(taken, Changes)
+        assert (refused.changes, taken.changes, taken.cursor) == ((present,), (present,), "7")
+        assert taken.done is not None
+        await taken.done()
+        after = await box.sink.changes("1", at_once=True)
+        assert isinstance(after, Changes)
+        assert after.changes == ()
         digest = event(4, None, kind="uplink_hour")
         (box.portal.poison if alone else box.portal.verdicts)[digest.event] = 409
         assert await box.sink.deliver([digest]) == [Dead("409 for an event that is about no request")]

@@ -13,6 +13,7 @@ from edge.queue.sink import Blob, Dead, Delivered, Outcome, Partly, Replaced, Re
 from edge.simulator.portal import Mode
 from edge.simulator.portal_chaos import Chaos
 from tests.contract.portal_pair import CODE, Pair, pair
+from tests.contract.test_portal_sink import JSON, answering, http
 
 KIB = 1024
 
@@ -145,6 +146,15 @@ async def test_a_scan_of_a_replaced_box_is_refused(tmp_path: Path) -> None:
         assert await carry(box, scan) == Delivered()
         box.portal.ledger.enrol(CODE, "0f8fad5b-d9cb-469f-a165-708677289511", 0)
         assert isinstance(await box.sink.carry(Scan(b"y").blob()), Replaced)
+
+
+async def test_a_portal_that_keeps_a_byte_of_each_piece_is_not_sent_larger_ones(tmp_path: Path) -> None:
+    """A mad portal draws a megabyte out of the village's quota for each byte that it keeps."""
+    scan = Scan(os.urandom(3_000_000))
+    async with answering(tmp_path, *(http("202 Accepted", JSON, b'{"received":%d}' % n) for n in range(12))) as sink:
+        for _ in range(11):
+            assert isinstance(await sink.carry(scan.blob()), Partly)
+    assert {length for _, length in scan.reads} == {64 * KIB}
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

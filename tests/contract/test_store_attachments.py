@@ -17,6 +17,7 @@ import pytest
 from edge.queue.attachments import Attachment, AttachmentDamaged, Attachments, NewAttachment, Refused, Taken
 from edge.queue.desk import Desk, NewRequest
 from edge.queue.request import Request
+from edge.queue.sink import Blob, Delivered
 from edge.queue.store import outbox
 from edge.queue.store.database import Store, StoreError, StoreFull
 from edge.queue.store.requests import Requests
@@ -110,7 +111,7 @@ async def test_a_scan_arrives_and_goes_on_its_way(box: Box, size: int) -> None:
     taken = await box.whole(plain)
     assert (taken.attachment.state, taken.attachment.received, taken.news) == ("whole", size, True)
     blob = await box.scans.blob(taken.attachment.id)
-    assert blob is not None
+    assert isinstance(blob, Blob)
     assert (blob.sha256, blob.size, blob.sent) == (hashlib.sha256(plain).hexdigest(), size, 0)
     assert await blob.read(0, size) == plain
     assert await blob.read(size // 2, 100) == plain[size // 2 :][:100]
@@ -254,10 +255,10 @@ async def test_a_scan_that_is_sent_leaves_the_box(box: Box) -> None:
     taken = await box.whole(scan(70_000))
     await box.scans.progress(taken.attachment.id, 65_536)
     blob = await box.scans.blob(taken.attachment.id)
-    assert blob is not None
+    assert isinstance(blob, Blob)
     assert blob.sent == 65_536
     await box.scans.sent(taken.attachment.id)
-    assert await box.scans.blob(taken.attachment.id) is None
+    assert await box.scans.blob(taken.attachment.id) == Delivered()
     assert await box.files() == set()
     (known,) = await box.known(taken.attachment.request)
     assert (known.state, known.sent) == ("sent", 70_000)
@@ -316,7 +317,7 @@ async def test_a_damaged_scan_is_named_and_not_sent(box: Box) -> None:
     taken = await box.whole(scan(70_000))
     path = box.folder / taken.attachment.id
     blob = await box.scans.blob(taken.attachment.id)
-    assert blob is not None
+    assert isinstance(blob, Blob)
     await asyncio.to_thread(path.write_bytes, bytes(70_100))
     with pytest.raises(AttachmentDamaged):
         await blob.read(0, 100)

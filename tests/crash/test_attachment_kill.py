@@ -13,6 +13,7 @@ import pytest
 
 from edge.clock import SystemClock
 from edge.queue.attachments import Attachments
+from edge.queue.sink import Blob
 from edge.queue.store.database import Store
 from edge.queue.store.seal import Seal
 from edge.queue.store.sealed_file import PIECE
@@ -28,6 +29,7 @@ import asyncio, sys
 from pathlib import Path
 from edge.clock import SystemClock
 from edge.queue.attachments import Attachments
+from edge.queue.sink import Blob
 from edge.queue.desk import Desk
 from edge.queue.store.database import Store
 from edge.queue.store.requests import Requests
@@ -77,7 +79,7 @@ async def test_a_scan_survives_a_kill(tmp_path: Path, point: str) -> None:
     store = await Store.open(tmp_path / "box.db", max_mbyte=64, group_commit_ms=2)
     scans = Attachments(store, Seal(bytes(32)), tmp_path / "scans", max_mbyte=64, clock=SystemClock())
     blob = await scans.blob(said[1][1])
-    assert blob is not None
+    assert isinstance(blob, Blob)
     assert hashlib.sha256(await blob.read(0, blob.size)).hexdigest() == hashlib.sha256(PLAIN).hexdigest()
     kinds = await store.read(lambda conn: [row[0] for row in conn.execute("SELECT kind FROM outbox ORDER BY seq")])
     assert kinds == ["request", "attachment", "blob"]

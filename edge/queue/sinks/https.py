@@ -64,6 +64,7 @@ class HttpsSink:
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._epoch = 0
         self._refetched: dict[str, Change] = {}
+        self._lost = False
 
     @property
     def batch_most(self) -> int:
@@ -130,8 +131,9 @@ class HttpsSink:
         filed = answers.read(answer.body, answers.Filed)
         if filed is None or filed.id != parcel.request:
             return Retry(_LEFT_OUT)
-        if len(self._refetched) < _REFETCHED_MOST:
-            self._refetched[filed.id] = Change(f"{filed.id}.{filed.version}", filed.id, filed.state, filed.version)
+        if len(self._refetched) >= _REFETCHED_MOST:
+            return Retry("too many requests wait for their present state to be stored")
+        self._refetched[filed.id] = Change(f"{filed.id}.{filed.version}", filed.id, filed.state, filed.version)
         return Delivered()
 
     async def changes(self, cursor: str, *, at_once: bool = False) -> Changes | Refusal:
@@ -140,8 +142,7 @@ class HttpsSink:
         A cursor inside a snapshot is our own and holds what the portal needs for the next page.
         """
         if self._refetched:
-            refetched, self._refetched = tuple(self._refetched.values()), {}
-            return Changes(refetched, cursor)
+            return self._present(cursor)
         if cursor.startswith(answers.SNAPSHOT):
             return await self._snapshot(*_inside(cursor))
         wait = 0 if at_once else self._settings.wait_s
@@ -152,9 +153,24 @@ class HttpsSink:
         if isinstance(answer, Answer) and answer.status == 204:
             return Changes((), cursor)
         if isinstance(answer, Answer) and answer.status == 410:
-            log.warning("the portal no longer knows our cursor: reading its snapshot")
+            if not self._lost:
+                log.warning("the portal no longer knows our cursor: reading its snapshot")
+            self._lost = True
             return await self._snapshot("", "")
-        return _page(answer)
+        page = _page(answer)
+        self._lost = self._lost and not isinstance(page, Changes)
+        return page
+
+    def _present(self, cursor: str) -> Changes:
+        """The states that were read again; they are kept until somebody has made them durable."""
+        refetched = tuple(self._refetched.values())
+
+        async def done() -> None:
+            for change in refetched:
+                if self._refetched.get(change.request) is change:
+                    del self._refetched[change.request]
+
+        return Changes(refetched, cursor, done=done)
 
     async def _snapshot(self, go_on: str, after: str) -> Changes | Refusal:
         """A page of the snapshot: what changes meanwhile comes after the cursor of its first page, `go_on`."""

@@ -44,7 +44,8 @@ class Blobs:
         body = await blob.read(start, min(self._piece, blob.size - start))
         began = time.monotonic()
         outcome = await self._put(blob, start, body, epoch)
-        self._adapt(len(body), time.monotonic() - began, well=isinstance(outcome, Partly | Delivered))
+        kept = isinstance(outcome, Delivered) or (isinstance(outcome, Partly) and outcome.sent >= start + len(body))
+        self._adapt(len(body), time.monotonic() - began, well=kept)
         if isinstance(outcome, Partly):
             self._remember(blob.sha256, outcome.sent)
         elif isinstance(outcome, Delivered):

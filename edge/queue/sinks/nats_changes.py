@@ -12,12 +12,14 @@ import asyncio
 import contextlib
 import itertools
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
-from edge.queue.sink import Changes, Refusal, Retry
+from edge.queue.sink import Changes, Refusal, Retry, scrub
 from edge.queue.sinks import nats_words as words
 from edge.queue.sinks.nats_link import Link
 
@@ -30,6 +32,7 @@ _ACK_WAIT_NS = 60_000_000_000
 _API_S = 5.0
 _SOON_S = 1.0
 _NO_MESSAGES = ("404", "408")
+_ENOUGH = "409"  # the next message would be more bytes than were asked for
 _ACK = b"+ACK"
 
 
@@ -37,18 +40,21 @@ class _Gone(Exception):
     """The consumer or the stream is not there any more."""
 
 
+_Number = Annotated[int, Meta(ge=0, le=2**53)]
+
+
 class _Sequence(msgspec.Struct):
-    stream_seq: int = 0
+    stream_seq: _Number = 0
 
 
 class _State(msgspec.Struct):
-    last_seq: int = 0
+    last_seq: _Number = 0
 
 
 class _Answer(msgspec.Struct):
     """A stream's or a consumer's description; of a consumer `ack_floor` is the last message acknowledged."""
 
-    created: str = ""
+    created: Annotated[str, Meta(max_length=64, pattern=r"^[!-~]*\Z")] = ""
     state: _State = msgspec.field(default_factory=_State)
     ack_floor: _Sequence = msgspec.field(default_factory=_Sequence)
     num_ack_pending: int = 0
@@ -61,6 +67,17 @@ class _Pull:
     subscription: Any
     inbox: str
     cursor: str
+    delivery: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Message:
+    """A message: its number in the stream, and of its delivery by the consumer, which has no gaps."""
+
+    number: int
+    delivery: int
+    reply: str
+    data: bytes
 
 
 class Follower:
@@ -95,14 +112,23 @@ class Follower:
                 messages += await self._take(pull, _PAGE - 1, None) if messages else []
         except _Gone as gone:
             return Retry(f"the broker's changes: {gone}")
+        unbroken = _unbroken(messages, pull.delivery)
+        if len(unbroken) < len(messages):
+            # Some were lost on the way here: another subscription, from the cursor on, brings them again.
+            self._pull = None
+        pull.delivery = unbroken[-1].delivery if unbroken else pull.delivery
+        return await self._told(pull, unbroken)
+
+    async def _told(self, pull: _Pull, messages: Sequence[_Message]) -> Changes:
+        """What the messages say; those that were durable here before are acknowledged once more."""
         created, last = _place_of(pull.cursor)
-        news = [message for message in messages if message.metadata.sequence.stream > last]
+        news = [message for message in messages if message.number > last]
         if messages and not news:
-            await client.publish(messages[-1].reply, _ACK)
+            await pull.client.publish(messages[-1].reply, _ACK)
         if not news:
             return Changes((), pull.cursor)
         changes, confirmed, unreadable = words.read(message.data for message in news)
-        pull.cursor = f"{created} {news[-1].metadata.sequence.stream}"
+        pull.cursor = f"{created} {news[-1].number}"
 
         async def done() -> None:
             # Should it be lost, the messages come again and are skipped.
@@ -110,25 +136,35 @@ class Follower:
 
         return Changes(changes, pull.cursor, unreadable, confirmed, done)
 
-    async def _take(self, pull: _Pull, most: int, wait_s: float | None) -> list[Any]:
+    async def _take(self, pull: _Pull, most: int, wait_s: float | None) -> list[_Message]:
         """Ask for messages (ADR-13): at once what is there, or the next ones within `wait_s`."""
         reply = f"{pull.inbox}.{next(self._numbers)}"
         wish: dict[str, Any] = {"batch": most}
         wish |= {"no_wait": True} if wait_s is None else {"expires": int(wait_s * 1e9)}
+        wish |= {"max_bytes": _PENDING_MOST // 2} if most > 1 else {}
         next_of = f"$JS.API.CONSUMER.MSG.NEXT.{STREAM}.{self._name}"
         await pull.client.publish(next_of, msgspec.json.encode(wish), reply=reply)
-        taken: list[Any] = []
+        taken: list[_Message] = []
         async with asyncio.timeout((wait_s or 0.0) + _API_S):
             while len(taken) < most:
                 message = await pull.subscription.next_msg(timeout=None)
-                status = (message.headers or {}).get("Status")
+                headers = message.headers or {}
+                status = headers.get("Status")
                 if status is None:
-                    taken.append(message)
+                    taken.append(self._message(message.reply, message.data))
                 elif message.subject == reply:
-                    if status not in _NO_MESSAGES:
-                        raise _Gone(f"{status} {message.headers.get('Description', '')}".strip()[:80])
+                    if status not in _NO_MESSAGES and not (status == _ENOUGH and (taken or most > 1)):
+                        raise _Gone(scrub(f"{status} {headers.get('Description', '')}")[:80])
                     break
         return taken
+
+    def _message(self, reply: str, data: bytes) -> _Message:
+        """What is kept of a message until its page is read. Raises `_Gone` for one without its place in the stream."""
+        place = words.place(reply, stream=STREAM, consumer=self._name)
+        if place is None:
+            raise _Gone("a message does not say its place in the stream")
+        # Too long to be a change: that is told by its length alone.
+        return _Message(*place, reply, bytes(data) if len(data) <= words.MESSAGE_MOST else b"")
 
     async def _place(self, client: Any, cursor: str) -> _Pull | Refusal:
         """A subscription and a consumer that stands where the cursor is."""
@@ -149,7 +185,7 @@ class Follower:
             if refused is not None:
                 return refused
         inbox = client.new_inbox()
-        subscription = await client.subscribe(f"{inbox}.*", pending_bytes_limit=_PENDING_MOST)
+        subscription = await client.subscribe(f"{inbox}.*", pending_bytes_limit=_PENDING_MOST + _single(client))
         return _Pull(client, subscription, inbox, f"{created} {last}")
 
     async def _make(self, client: Any, last: int, *, replace: bool) -> Retry | None:
@@ -180,10 +216,26 @@ class Follower:
             answer = msgspec.json.decode(message.data, type=_Answer)
             if answer.error is None or (missing and answer.error.code == 404):
                 return answer
-            return Retry(f"the broker's changes: {answer.error.code} {answer.error.description}"[:120])
+            return Retry(scrub(f"the broker's changes: {answer.error.code} {answer.error.description}")[:120])
         return Retry("the broker's answer is not what was agreed")
+
+
+def _single(client: Any) -> int:
+    """Room for the largest message that this server lets through, within reason."""
+    return min(_PENDING_MOST, int(client.max_payload))
+
+
+def _unbroken(messages: Sequence[_Message], before: int | None) -> list[_Message]:
+    """The messages up to the first one that a slow reader has lost; `before` is the delivery before them."""
+    found: list[_Message] = []
+    for message in messages:
+        if before is not None and message.delivery != before + 1:
+            break
+        found.append(message)
+        before = message.delivery
+    return found
 
 
 def _place_of(cursor: str) -> tuple[str, int]:
     created, _, last = cursor.rpartition(" ")
-    return (created, int(last)) if last.isdigit() else ("", 0)
+    return (created, int(last)) if last.isascii() and last.isdigit() else ("", 0)

@@ -8,7 +8,7 @@ the next call opens a new one, by whatever route holds then. So waits and jitter
 from __future__ import annotations
 
 import asyncio
-from collections import UserString
+from collections import UserString, deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -110,7 +110,7 @@ class Link:
         from nats.aio.client import Client
 
         broken: asyncio.Future[Refusal] = asyncio.get_running_loop().create_future()
-        said: list[Exception] = []
+        said: deque[Exception] = deque(maxlen=1)
 
         async def on_error(error: Exception) -> None:
             said.append(error)

@@ -6,6 +6,7 @@ its published API (ADR-1 of nats-architecture-and-design).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -19,7 +20,8 @@ from edge.queue.sink import Change, Dead, HandedOver, Outcome, Parcel, Retry, sc
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 CHANGED = "kampung.request.changed"
 CONFIRMED = "kampung.events.confirmed"
-_MESSAGE_MOST = 64 << 10
+MESSAGE_MOST = 64 << 10
+_NUMBER = re.compile(r"[0-9]{1,19}", re.ASCII)
 # JetStream's error codes (server/errors.json): what the stream has no room for now may fit later.
 _TOO_LARGE = frozenset({10054})
 
@@ -109,6 +111,22 @@ def settled(answer: bytes) -> Outcome:
     return Retry(f"the stream does not take it now: {words}")
 
 
+def place(reply: str, *, stream: str, consumer: str) -> tuple[int, int] | None:
+    """Where a message stands in the stream, and which delivery of the consumer it is; None for any other message.
+
+    Both forms of an acknowledgement's subject: ``$JS.ACK`` with stream, consumer, deliveries, the two numbers, time and
+    pending ones, and the longer one with domain and account before them (ADR-15).
+    """
+    tokens = reply.split(".")
+    if tokens[:2] != ["$JS", "ACK"] or not (len(tokens) == 9 or 11 <= len(tokens) <= 12):
+        return None
+    own = tokens[2:] if len(tokens) == 9 else tokens[4:]
+    numbers = own[3:5]
+    if own[:2] != [stream, consumer] or not all(_NUMBER.fullmatch(number) for number in numbers):
+        return None
+    return int(numbers[0]), int(numbers[1])
+
+
 def read(messages: Iterable[bytes]) -> tuple[tuple[Change, ...], tuple[str, ...], int]:
     """Changes, confirmed events and how many messages were neither."""
     changes: list[Change] = []
@@ -128,7 +146,7 @@ def read(messages: Iterable[bytes]) -> tuple[tuple[Change, ...], tuple[str, ...]
 
 
 def _read(message: bytes) -> Change | list[str]:
-    if len(message) > _MESSAGE_MOST:
+    if len(message) > MESSAGE_MOST:
         raise msgspec.ValidationError("too large")
     told = msgspec.json.decode(message, type=_Event)
     if told.type == CONFIRMED:

@@ -150,13 +150,16 @@ class Scans:
 
     contents: dict[str, bytes] = field(default_factory=dict)
     done: set[str] = field(default_factory=set)
+    gone: set[str] = field(default_factory=set)
     damaged: dict[str, Exception] = field(default_factory=dict)
     noted: list[int] = field(default_factory=list)
     starts: dict[str, int] = field(default_factory=dict)
 
-    async def blob(self, identifier: str) -> Blob | None:
-        if identifier in self.done:
+    async def blob(self, identifier: str) -> Blob | Delivered | None:
+        if identifier in self.gone:
             return None
+        if identifier in self.done:
+            return Delivered()
         content = self.contents[identifier]
         read = self._reader(identifier, content)
         start = self.starts.get(identifier, 0)

@@ -123,37 +123,100 @@ def test_a_damaged_scan_is_a_dead_letter_and_holds_no_other(tmp_path: Path) -> N
     run(main)
 
 
-def test_a_scan_that_is_gone_ends_its_row(tmp_path: Path) -> None:
-    """After a power cut between the last piece and its note the row would be carried for ever."""
+@pytest.mark.parametrize(("gone", "state"), [(False, "delivered"), (True, "discarded")])
+def test_a_scan_that_was_sent_or_is_gone_ends_its_row(tmp_path: Path, gone: bool, state: str) -> None:
+    """After a power cut between the last piece and its note the row is carried for ever, or called given up."""
 
     async def main() -> None:
         async with box(tmp_path) as here:
-            here.scans.done.add("scan-0")
+            (here.scans.gone if gone else here.scans.done).add("scan-0")
             await here.scan(await here.file(), SCAN)
             await here.drained()
             assert not here.far.blobs
-            assert await here.rows("state", "kind = 'blob'") == [("discarded",)]
+            assert await here.rows("state", "kind = 'blob'") == [(state,)]
+
+    run(main)
+
+
+def test_a_line_so_thin_that_a_lease_is_too_short(tmp_path: Path) -> None:
+    """A scan that takes hours is taken for lost half-way: its row is called given up, or goes twice."""
+
+    async def main() -> None:
+        async with box(tmp_path, FarEnd(piece_s=290.0)) as here:
+            await here.scan(await here.file(), SCAN)
+            for _ in range(20):
+                await asyncio.sleep(600)
+                await here.file()
+            await here.drained(20_000)
+            assert len(here.far.pieces) == len(range(0, len(SCAN), PIECE))
+            assert await here.rows("state, attempts", "kind = 'blob'") == [("delivered", 1)]
+
+    run(main)
+
+
+def test_a_scan_that_waits_for_hours_is_given_back(tmp_path: Path) -> None:
+    """In a brownout of a day a scan's lease ends beneath it."""
+
+    async def main() -> None:
+        async with box(tmp_path) as here:
+            await here.scan(await here.file(), SCAN)
+            await until(lambda: len(here.far.pieces) == 5, "some pieces")
+            here.ways.append(Way("telkom", well=False))
+            await asyncio.sleep(300)
+            assert await here.rows("state", "kind = 'blob'") == [("pending",)]
+            await asyncio.sleep(86_400)
+            here.ways.append(Way("telkom"))
+            await here.drained()
+            assert await here.rows("state, attempts", "kind = 'blob'") == [("delivered", 1)]
+            assert len(here.far.pieces) == len(range(0, len(SCAN), PIECE))
+
+    run(main)
+
+
+def test_a_crash_in_a_scan_costs_no_lease(tmp_path: Path) -> None:
+    """After every power cut a scan waits for a quarter of an hour until its old lease is over."""
+
+    async def main() -> None:
+        far = FarEnd(piece_s=10.0)
+        async with box(tmp_path, far) as here:
+            scan = await here.scan(await here.file(), SCAN)
+            await until(lambda: len(far.pieces) == 5, "some pieces")
+        async with box(tmp_path, far) as again:
+            again.scans.contents[scan] = SCAN
+            assert await again.rows("state", "kind = 'blob'") == [("leased",)]
+            began, had = now(), len(far.pieces)
+            await until(lambda: len(far.pieces) > had + 1, "the next pieces")
+            assert now() - began < 120
+            await again.drained()
+            assert list(far.blobs.values()) == [SCAN]
 
     run(main)
 
 
 class Forgetful(FarEnd):
-    """Takes every piece and forgets it."""
+    """Takes every piece and keeps so many bytes of it, or forgets all of it now and then."""
+
+    keeps, forgets_at = 0, 1 << 40
 
     async def carry(self, blob: Blob) -> Partly:
         await asyncio.sleep(self.piece_s)
         self.pieces.append((now(), blob.sent))
-        return Partly(0)
+        return Partly(0 if blob.sent >= self.forgets_at else blob.sent + self.keeps)
 
 
-def test_a_portal_that_gets_nowhere_is_not_fed_for_ever(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("keeps", "forgets_at"),
+    [(0, 1 << 40), (1, 1 << 40), (8_000, 1 << 40), (PIECE, 4 * PIECE), (PIECE, PIECE)],
+)
+def test_a_portal_that_gets_nowhere_is_not_fed_for_ever(tmp_path: Path, keeps: int, forgets_at: int) -> None:
     """A mad portal would eat the village's whole month of traffic."""
 
     async def main() -> None:
         far = Forgetful()
+        far.keeps, far.forgets_at = keeps, forgets_at
         async with box(tmp_path, far, poison_attempts=3) as here:
             await here.scan(await here.file(), SCAN)
             await until(lambda: here.forwarder.status.dead == 1, "a dead letter")
-            assert len(far.pieces) < 40
+            assert len(far.pieces) < 3 * 9 * 5
 
     run(main)

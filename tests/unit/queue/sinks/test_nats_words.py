@@ -94,3 +94,26 @@ def test_any_bytes_are_read(messages: list[bytes]) -> None:
     changes, confirmed, unreadable = words.read(messages)
     assert len(changes) + len(confirmed) + unreadable >= 0
     assert unreadable <= len(messages)
+
+
+@pytest.mark.parametrize(
+    ("reply", "wanted"),
+    [
+        ("$JS.ACK.KAMPUNG_DOWN.box-1.1.17.5.1764000000000000000.0", (17, 5)),
+        ("$JS.ACK.hub.ACCOUNT.KAMPUNG_DOWN.box-1.1.17.5.1764000000000000000.0", (17, 5)),
+        ("$JS.ACK.hub.ACCOUNT.KAMPUNG_DOWN.box-1.1.17.5.1764000000000000000.0.token", (17, 5)),
+        ("$JS.ACK.KAMPUNG_UP.box-1.1.17.5.1764000000000000000.0", None),
+        ("$JS.ACK.KAMPUNG_DOWN.box-2.1.17.5.1764000000000000000.0", None),
+        ("", None),
+        ("_INBOX.x.1", None),
+        ("$JS.ACK.a.b.1.17", None),
+        ("$JS.ACK.KAMPUNG_DOWN.box-1.1.x.5.1.0", None),
+        ("$JS.ACK.KAMPUNG_DOWN.box-1.1.-1.5.1.0", None),
+        ("$JS.ACK.KAMPUNG_DOWN.box-1.1.\u0661.5.1.0", None),
+        ("$JS.NAK.KAMPUNG_DOWN.box-1.1.17.5.1.0", None),
+        ("$JS.ACK" + ".1" * 8, None),
+    ],
+)
+def test_where_a_message_stands(reply: str, wanted: tuple[int, int] | None) -> None:
+    """A subject that somebody made up ends the box's forwarding."""
+    assert words.place(reply, stream="KAMPUNG_DOWN", consumer="box-1") == wanted
