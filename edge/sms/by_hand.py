@@ -6,6 +6,7 @@ numbers leave masked, texts not at all.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable
 from dataclasses import asdict
@@ -26,6 +27,7 @@ from edge.sms.identity import mask_phone
 from edge.sms.wishes import Unfit, Wish
 
 CODE = "MANUAL"
+_NUMBER = re.compile(r"(?:\d[ .-]?){6}")  # a sender's name may be somebody's number all the same
 MOST_LISTED = 1_000
 MOST_WAITING = 500
 
@@ -170,7 +172,8 @@ class ByHand:
 def _told_received(row: Received) -> Answer:
     said = asdict(row)
     sender, alphanumeric = said.pop("sender"), said.pop("alphanumeric")
-    return said | {"from": sender if alphanumeric else mask_phone(sender)}
+    name = alphanumeric and not _NUMBER.search(sender)
+    return said | {"from": sender if name else mask_phone(sender)}
 
 
 def _told_part(part: OutboundPart) -> Answer:

@@ -155,7 +155,7 @@ async def test_the_list_shows_states_and_no_secrets(box: Box) -> None:
 
 async def test_the_inbox_shows_who_wrote_and_what_became_of_it(box: Box) -> None:
     """Nobody could tell a citizen on the phone whether the SMS came."""
-    for sender, alphanumeric in ((NUMBER, False), ("TELKOMSEL", True)):
+    for sender, alphanumeric in ((NUMBER, False), ("TELKOMSEL", True), ("08123456789", True)):
         part = Part(
             modem="modem",
             sender=sender,
@@ -170,9 +170,10 @@ async def test_the_inbox_shows_who_wrote_and_what_became_of_it(box: Box) -> None
         await box.store.write(partial(box.messages.add_part, part=part, now=1e9, assemble=concat.assemble))
     await box.store.write(partial(box.messages.handled, inbound=1, outcome="HELP", now=1e9))
     done = await call(box, "list", "--inbox")
-    first, second = done.stdout.decode().splitlines()
+    first, second, third = done.stdout.decode().splitlines()
     assert first.split() == ["1", "2001-09-09", "08:46:40", MASKED, "HELP"]
     assert second.split() == ["2", "2001-09-09", "08:46:40", "TELKOMSEL", "waits"]
+    assert "3456" not in third  # a number written as a name
     assert TEXT not in done.stdout.decode()
 
 

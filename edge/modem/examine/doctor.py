@@ -121,11 +121,13 @@ async def _ask(talk: Talk, settings: Modem, found: Found, *, pin_given: bool) ->
     state = await talk.ask("AT+CPIN?", prefix="+CPIN:")
     sim = findings.sim(state, await talk.ask('AT+CPINR="SIM PIN"', prefix="+CPINR:"), pin_given=pin_given)
     yield sim
-    yield findings.signal(await talk.ask("AT+CSQ", prefix="+CSQ:"))
+    strength = await talk.ask("AT+CSQ", prefix="+CSQ:")
     if not sim.ok:
+        yield findings.signal(strength)
         return
     registrations = [await talk.ask(f"AT{name}?", prefix=f"{name}:") for name in ("+CREG", "+CGREG", "+CEREG")]
     network = findings.network(registrations, await talk.ask("AT+COPS?", prefix="+COPS:"))
+    yield findings.signal(strength, registered=bool(network.ok))
     yield network
     yield findings.centre(await talk.ask("AT+CSCA?", prefix="+CSCA:"), settings.smsc)
     yield findings.storage(await talk.ask("AT+CPMS?", prefix="+CPMS:"))

@@ -75,11 +75,16 @@ def _locked(attempts: Answer | None, *, pin_given: bool) -> Finding:
     )
 
 
-def signal(answer: Answer) -> Finding:
-    """What AT+CSQ says (clause 8.5): 0 to 31 in steps of 2 dB from -113 dBm, 99 unknown."""
+def signal(answer: Answer, *, registered: bool = False) -> Finding:
+    """What AT+CSQ says (clause 8.5): 0 to 31 in steps of 2 dB from -113 dBm, 99 unknown.
+
+    On LTE some modems never know it: a SIM that is `registered` is heard all the same.
+    """
     found = re.match(r"(\d+)", answer.fields())
     strength = int(found[1]) if found else _NO_SIGNAL
     remedy = "move the antenna or the modem to a window, or use an operator with a nearer mast"
+    if strength > 31 and registered:
+        return Finding("signal", None, "the modem does not tell the signal")
     if strength > 31:
         return Finding("signal", False, "the modem hears no network", remedy)
     heard = f"the signal is {round(strength * 100 / 31)}% ({2 * strength - 113} dBm)"

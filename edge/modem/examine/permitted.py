@@ -25,7 +25,12 @@ _NEVER = (
         "put the PIN into the credential sim-pin; a wrong one locks the SIM",
     ),
     (
-        re.compile(r"^AT[DAO]|\+(?:CMUX|IPR|ICF|IFC)=(?!\?)|\^U2DIAG=|\^SETPORT=", re.IGNORECASE),
+        # V.250 clause 5.2: basic commands may stand in one line, and behind a semicolon.
+        re.compile(
+            r"^AT[DAO]|^AT(?:&?[A-Z]\d*)+?(?:D[TP]?[0-9*#+>]|[AO]$)|;[DAO]"
+            r"|\+(?:CMUX|IPR|ICF|IFC)=(?!\?)|\^U2DIAG=|\^SETPORT=",
+            re.IGNORECASE,
+        ),
         "it takes the line away",
     ),
 )

@@ -67,6 +67,12 @@ def test_signal(line: str, ok: bool, sentence: str) -> None:
     assert (finding.ok, sentence in finding.sentence) == (ok, True)
 
 
+def test_a_modem_that_never_knows_its_signal_is_no_dead_corner() -> None:
+    """An engineer would move the antenna of an LTE modem that is registered and well."""
+    assert findings.signal(answer("+CSQ: 99,99", "+CSQ:"), registered=True).ok is None
+    assert findings.signal(answer("+CSQ: 4,0", "+CSQ:"), registered=True).ok is False
+
+
 @pytest.mark.parametrize(
     ("states", "ok", "sentence"),
     [
