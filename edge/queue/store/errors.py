@@ -31,6 +31,18 @@ _FAILING = (
 )
 
 
+_REMEDIES = {
+    errno.EISDIR: "a folder stands where a file of the store belongs: move it away",
+    errno.ENOTDIR: "a file stands where a folder belongs: move it away, or correct state_dir",
+    errno.EACCES: "the daemon's user may not: give it the store and its folder (chown)",
+    errno.EPERM: "the daemon's user may not: give it the store and its folder (chown)",
+    errno.ENOSPC: "the disk has no room, or no inodes, left: free some",
+    errno.EDQUOT: "the quota of the daemon's user is used up: raise it",
+    errno.EIO: "the disk fails: look at the kernel's log, and replace the card",
+    errno.ELOOP: "a link stands where a file of the store belongs: move it away",
+}
+
+
 class StoreError(Exception):
     """Anything the store itself has to say."""
 
@@ -88,15 +100,21 @@ def is_read_only(path: Path, error: BaseException) -> bool:
     """Whether a failed write is the whole file system's: SQLite tells EROFS as any other input/output error."""
     if isinstance(error, OSError):
         return error.errno == errno.EROFS
+    refused = _refusal(path, error)
+    return refused is not None and refused.errno == errno.EROFS
+
+
+def _refusal(path: Path, error: BaseException) -> OSError | None:
+    """What the system itself says where SQLite only says that a file could not be opened or written."""
     if primary(error) not in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
-        return False
+        return None
     probe = path.with_name(f"{path.name}.probe")
     try:
         os.close(os.open(probe, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         probe.unlink()
     except OSError as refused:
-        return refused.errno == errno.EROFS
-    return False
+        return refused
+    return None
 
 
 def named(error: BaseException, path: Path) -> BaseException:
@@ -108,7 +126,7 @@ def named(error: BaseException, path: Path) -> BaseException:
     if is_full(error):
         return StoreFull(f"{path} has reached its bound or its disk is full: raise max_mbyte or free space")
     if is_corrupt(error):
-        return StoreCorrupt(f"{path} is damaged ({error}): restart, the file is then set aside and replaced")
+        return StoreCorrupt(f"{path} is damaged ({error}): it is being repaired; if this stays, look at the log")
     if primary(error) == sqlite3.SQLITE_INTERRUPT:
         return StoreSlow(f"reading {path} took too long and was ended")
     if is_failing(error):
@@ -127,8 +145,12 @@ def failing(error: BaseException, path: Path, *, uncertain: bool = False) -> Sto
 
 def opening(error: BaseException, path: Path) -> BaseException:
     """What to tell of a file that could not be opened at start."""
-    if isinstance(error, OSError) or (isinstance(error, sqlite3.DatabaseError) and not is_corrupt(error)):
-        if is_read_only(path, error):
-            return failing(error, path)
-        return StoreUnavailable(f"cannot use {path}: {error}; is its disk full or failing, or does another hold it?")
-    return named(error, path)
+    if not isinstance(error, (OSError, sqlite3.DatabaseError)) or is_corrupt(error):
+        return named(error, path)
+    if is_read_only(path, error):
+        return failing(error, path)
+    told = error if isinstance(error, OSError) else _refusal(path, error)
+    if told is not None:
+        remedy = _REMEDIES.get(told.errno or 0, "check state_dir, store.path and who owns them")
+        return StoreUnavailable(f"cannot open {told.filename or path}: {told.strerror or told}; {remedy}")
+    return StoreUnavailable(f"cannot use {path}: {error}; is its disk full or failing, or does another hold it?")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import os
 import sqlite3
@@ -51,35 +50,22 @@ def check(path: Path) -> Path | None:
 
     Raises `StoreUnavailable` when it cannot be opened for another reason than damage.
     """
-    try:
-        _create(path)
-    except OSError as error:
-        if error.errno == errno.EROFS:
-            raise opening(error, path) from error
-        raise StoreUnavailable(
-            f"cannot open {path}: {error.strerror}; check state_dir, store.path and who owns them"
-        ) from error
     # Whoever only opens a store does not need what repairs one.
     from edge.queue.store.mend import repair
 
     try:
-        return repair.check(path)
-    except sqlite3.DatabaseError as error:
-        if not ballast(path).exists():
-            raise _unavailable(path, error) from error
-        # A full disk has no room even for the log's index: the ballast gives it, as it does while the store is open.
-        ballast(path).unlink()
-        log.warning("%s cannot be opened (%s): its ballast was given back", path, error)
+        _create(path)
         try:
             return repair.check(path)
-        except sqlite3.DatabaseError as still:
-            raise _unavailable(path, still) from still
-
-
-def _unavailable(path: Path, error: sqlite3.DatabaseError) -> StoreUnavailable:
-    return StoreUnavailable(
-        f"cannot use {path}: {error}; is its disk full or failing, or does another program hold it?"
-    )
+        except sqlite3.DatabaseError as error:
+            if not ballast(path).exists():
+                raise
+            # A full disk has no room even for the log's index: the ballast gives it, as while the store is open.
+            ballast(path).unlink()
+            log.warning("%s cannot be opened (%s): its ballast was given back", path, error)
+            return repair.check(path)
+    except (OSError, sqlite3.DatabaseError) as error:
+        raise opening(error, path) from error
 
 
 def _create(path: Path) -> None:

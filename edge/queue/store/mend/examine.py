@@ -47,7 +47,7 @@ def examine(path: Path, *, progress: Callable[[str, int], None] | None = None) -
 
     Damage of any kind is a finding. Raises OSError when there is no such file or it may not be read.
     """
-    path.stat()
+    path.open("rb").close()  # SQLite would not tell why
     problems = list(log_problems(path))
     try:
         with closing(_open(path)) as connection:

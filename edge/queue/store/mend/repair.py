@@ -111,11 +111,11 @@ def repair(path: Path, fault: str = "SQLite found damage in it", *, missing_fram
 def _look_at_log(path: Path) -> tuple[int, str | None]:
     """How many committed pages are cut off the log, and what is wrong with it once flipped bits are put right."""
     name = path.with_name(f"{path.name}-wal")
-    if not name.exists() or name.stat().st_size == 0:
-        return 0, None
+    if not name.exists() or name.stat().st_size < walscan.HEADER:
+        return _missing_frames(path, None, 0), None
     with name.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
         found = walscan.scan(content)
-        missing = _missing_frames(path, content[16:24], found)
+        missing = _missing_frames(path, content[16:24] if found.header_right else None, found.committed)
         flips = walscan.mend(content[:]) if found.damaged else []
     if flips is None:
         return missing, f"its log is damaged after frame {found.taken} of {found.committed}"
@@ -124,24 +124,27 @@ def _look_at_log(path: Path) -> tuple[int, str | None]:
     return missing, None
 
 
-def _missing_frames(path: Path, salts: bytes, found: walscan.Scan) -> int:
+def _missing_frames(path: Path, salts: bytes | None, committed: int) -> int:
     """How many frames the log's index (NAME-shm) tells of that are neither in the log nor folded into the file.
 
     The index is written after the log is durable, so that it never knows more than the log held
-    (https://sqlite.org/walformat.html, "The WAL-Index File Format"). One of another turn says nothing.
+    (https://sqlite.org/walformat.html, "The WAL-Index File Format"). One of another turn of the log, whose header has
+    other `salts`, says nothing; without a header (None) it is all that is known.
     """
     try:
         index = path.with_name(f"{path.name}-shm").read_bytes()[:_INDEX_BYTES]
     except FileNotFoundError:
         return 0
-    if len(index) < _INDEX_BYTES or index[:48] != index[48:96] or index[_SALTS_AT : _SALTS_AT + 8] != salts:
+    if len(index) < _INDEX_BYTES or index[:48] != index[48:96]:
+        return 0
+    if salts is not None and index[_SALTS_AT : _SALTS_AT + 8] != salts:
         return 0
     counted = walscan.sums(walscan.words(index[:_SUMS_AT], sys.byteorder == "big"), (0, 0))
     if struct.pack("=2I", *counted) != index[_SUMS_AT:48]:
         return 0
     frames = int.from_bytes(index[_FRAMES_AT : _FRAMES_AT + 4], sys.byteorder)
     folded = int.from_bytes(index[_FOLDED_AT : _FOLDED_AT + 4], sys.byteorder)
-    return max(0, frames - max(found.committed, folded))
+    return max(0, frames - max(committed, folded))
 
 
 def _mend_log(path: Path, name: Path, flips: list[walscan.Flip]) -> None:
@@ -317,11 +320,17 @@ def _followed(path: Path, child: subprocess.Popen[str]) -> tuple[str, str]:
 def _finish(path: Path) -> None:
     """Go on where a power cut ended a repair."""
     _remove(_beside(path, "salvaging"))
-    if _beside(path, "salvaged").exists():
-        parts = [part for suffix in _PARTS if (part := path.with_name(path.name + suffix)).exists()]
-        if any(part.stat().st_size for part in parts):
-            _set_aside(path)
-        _take_over(path)
+    done = _beside(path, "salvaged")
+    if not done.exists():
+        return
+    if _file_fault(done) or not done.stat().st_size:
+        log.error("%s does not read: it is no repair's result", done)
+        done.unlink()
+        return
+    parts = [part for suffix in _PARTS if (part := path.with_name(path.name + suffix)).exists()]
+    if any(part.stat().st_size for part in parts):
+        _set_aside(path)
+    _take_over(path)
 
 
 def _remove(new: Path) -> None:

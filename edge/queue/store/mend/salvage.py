@@ -241,6 +241,8 @@ class Salvage:
                 if table.alias:
                     (there,) = self._conn.execute(f'SELECT max("{table.alias}") FROM "{name}"').fetchone()
                     self._note(f"log frames {first}-{last}", f"{name} {(there or 0) + 1}-", "any of these may be lost")
+        if not scan.header_right and not all(frame.right for frame in scan.frames):
+            self._note("log header", "*", "the log does not read from its beginning: commits in it may be lost")
         if self._images.lost_frames:
             numbers = ", ".join(map(str, self._images.lost_frames))
             self._note(

@@ -43,7 +43,8 @@ class Frame:
 class Scan:
     """What a log holds: the frames of the present turn; how many SQLite would take; whether more were committed.
 
-    `taken` ends with the last commit before anything wrong, `committed` is the last frame that a commit ended.
+    `taken` ends with the last commit before anything wrong, `committed` is the last frame that a commit ended; `blank`
+    when the log's header is nothing but zeros, as of a log in which nothing was ever committed.
     """
 
     page_size: int
@@ -51,12 +52,13 @@ class Scan:
     frames: tuple[Frame, ...]
     taken: int
     committed: int
+    blank: bool = False
 
     @property
     def damaged(self) -> bool:
         """Whether a commit that SQLite would not take stands in the log and is no mere torn tail."""
         if not self.header_right:
-            return bool(self.frames)
+            return bool(self.frames) or not self.blank
         lost = self.frames[self.taken : self.committed]
         commits = sum(frame.size > 0 for frame in lost)
         # What a power cut tears is whole blocks of the last commit: some frame of it is still an older turn's or empty.
@@ -90,7 +92,8 @@ def scan(log: Log, *, page_size: int = 4096) -> Scan:
         if frame.size and frame.ours:
             committed = frame.number
             taken = frame.number if intact else taken
-    return Scan(head.page_size, head.right, frames[: max(committed, taken)], taken, committed)
+    blank = not any(log[:HEADER])
+    return Scan(head.page_size, head.right, frames[: max(committed, taken)], taken, committed, blank)
 
 
 @dataclass(frozen=True, slots=True)
