@@ -10,6 +10,7 @@ import base64
 import contextlib
 import json
 import os
+import random
 import signal
 import socket
 import sys
@@ -89,10 +90,17 @@ async def until(look: Callable[[], Awaitable[T]], *, within_s: float = 60.0, wha
     return found
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        port: int = sock.getsockname()[1]
-        return port
+def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
+    """A port of loopback for a server that starts later, or again.
+
+    It is not of those that the kernel gives to callers (ip_local_port_range): else another connection might have taken
+    it meanwhile, and one who calls a server that is down might be connected to itself (RFC 9293, 3.5: both at once).
+    """
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket(socket.AF_INET, kind) as sock, contextlib.suppress(OSError):
+            sock.bind(("127.0.0.1", port))
+            return port
 
 
 class Office:

@@ -19,6 +19,7 @@ from edge.simulator.opendk import OpenDk
 from edge.simulator.portal import Portal
 from tests.contract.nats_server import PASSWORD, NatsServer, Regency
 from tests.contract.tcp_proxy import Fault, Proxy
+from tests.office import free_port
 
 VILLAGE = "3510052001"
 EMAIL = "desa@kecamatan.example"
@@ -54,11 +55,10 @@ class HttpsFar:
     def __init__(self, directory: Path) -> None:
         self._tls = portal_tls.make(directory / "tls", ["localhost", "127.0.0.1"])
         self.portal = Portal(key=PASSWORD, village=VILLAGE)
-        self._port = 0
+        self._port = free_port()
 
     async def start(self) -> None:
         listener = socket.create_server(("127.0.0.1", self._port))
-        self._port = listener.getsockname()[1]
         await self.portal.start(listener, self._tls.server_context())
 
     async def stop(self) -> None:
@@ -92,11 +92,10 @@ class OpenDkFar:
     def __init__(self, directory: Path) -> None:
         self._tls = portal_tls.make(directory / "tls", ["localhost", "127.0.0.1"])
         self.opendk = OpenDk(email=EMAIL, password=PASSWORD, api_key="api-key", villages=["35.10.05.2001"])
-        self._port = 0
+        self._port = free_port()
 
     async def start(self) -> None:
         listener = socket.create_server(("127.0.0.1", self._port))
-        self._port = listener.getsockname()[1]
         await self.opendk.start(listener, self._tls.server_context())
 
     async def stop(self) -> None:

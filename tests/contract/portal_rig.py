@@ -26,6 +26,7 @@ from edge.queue.store.seal import Seal
 from edge.simulator import portal_tls
 from edge.simulator.portal import Portal
 from edge.sms import letters
+from tests.office import free_port
 
 KEY = "portal-key"
 VILLAGE = Village(code="3510052001", name="Sumberberas", district="Muncar")
@@ -85,8 +86,8 @@ async def until(condition: Callable[[], bool], what: str, within_s: float = 60) 
 async def rig(directory: Path, *, forwarding: bool = True, key: str = KEY) -> AsyncIterator[Rig]:
     """A running rig in `directory`; retries are quick and the read time-out short, everything else as configured."""
     tls = portal_tls.make(directory / "tls", ["localhost", "127.0.0.1"])
-    listener = socket.create_server(("127.0.0.1", 0))
-    port = listener.getsockname()[1]
+    port = free_port()
+    listener = socket.create_server(("127.0.0.1", port))
     portal = Portal(key=KEY, village=VILLAGE.code)
     await portal.start(listener, tls.server_context())
     settings = Upstream(

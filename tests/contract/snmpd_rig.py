@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.contract.modem_rig import until
+from tests.office import free_port
 
 COMMUNITY = "desa-baca"
 USER = "edge"
@@ -23,19 +24,11 @@ def secret(*, user: str = USER, auth: str = AUTH, priv: str = PRIV, extra: str =
     return f"user={user}\nauth={auth}\npriv={priv}\n{extra}"
 
 
-def free_port() -> int:
-    """A UDP port of loopback that nobody uses now."""
-    with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
-
-
 class Snmpd:
     """One agent; `lines` go to its snmpd.conf. Start it as often as needed: without `fresh`, it is the same device."""
 
     def __init__(self, directory: Path, port: int | None = None) -> None:
-        self.port = port or free_port()
+        self.port = port or free_port(socket.SOCK_DGRAM)
         self._directory = directory
         self._process: subprocess.Popen[bytes] | None = None
 
