@@ -40,7 +40,9 @@ class PinMemory:
                 await self._forget()
 
     async def _spend(self) -> None:
-        """Recall what was known of this PIN, and note that it is given."""
+        """Recall what was known of this PIN, and note that it is given; wanted twice, it is this process's own note."""
+        if self.pin.noted:
+            return
         became, _, mark = (await self._mailbox.recall(_KEPT)).partition(" ")
         if mark == self._mark:
             self.pin.spent, self.pin.refused = True, became == "refused"
