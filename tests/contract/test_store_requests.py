@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from edge.queue import ticket
+from edge.queue.lane import Lane
 from edge.queue.lifecycle import IllegalTransition
 from edge.queue.request import Request, uuid7
 from edge.queue.store import audit, changes, files, outbox, outbox_view
@@ -241,6 +242,31 @@ def test_open_rows_are_found_by_an_index(conn: sqlite3.Connection) -> None:
     for text in questions:
         plan = [row["detail"] for row in conn.execute(f"EXPLAIN QUERY PLAN {text}")]
         assert not [step for step in plan if step.endswith("SCAN outbox")], text
+
+
+@pytest.mark.parametrize("state", ["waiting", "dead", "leased"])
+def test_a_list_of_one_lane_does_not_read_all_others(conn: sqlite3.Connection, state: str) -> None:
+    """Somebody lists the scans that wait, and everybody else waits until a million other rows are read."""
+    steps: list[int] = []
+    for _ in range(2):
+        conn.execute(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 12000) "
+            "INSERT INTO outbox (event, kind, lane, state, not_before, leased_until, created_at) "
+            "SELECT hex(randomblob(8)), 'rt_answered', 1, ?, 1, 1, 1 FROM n",
+            (state,),
+        )
+        taken = [0]
+
+        def step(taken: list[int] = taken) -> int:
+            taken[0] += 1
+            return 0
+
+        conn.set_progress_handler(step, 100)
+        assert outbox_view.dead(conn, limit=50, lane=Lane.DIGEST) == []
+        assert outbox_view.unsettled(conn, limit=50, lane=Lane.DIGEST) == []
+        conn.set_progress_handler(None, 0)
+        steps.append(taken[0])
+    assert steps[1] < 1.2 * steps[0]
 
 
 # ---- what comes down, and the audit ----------------------------------------------------------------------------------

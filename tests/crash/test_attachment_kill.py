@@ -29,7 +29,6 @@ import asyncio, sys
 from pathlib import Path
 from edge.clock import SystemClock
 from edge.queue.attachments import Attachments
-from edge.queue.sink import Blob
 from edge.queue.desk import Desk
 from edge.queue.store.database import Store
 from edge.queue.store.requests import Requests

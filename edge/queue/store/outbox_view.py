@@ -32,7 +32,7 @@ _LOOK = (
     "error, outbox.created_at, settled_at, ifnull(length(payload), 0) AS bytes "
     "FROM outbox LEFT JOIN request ON request.id = outbox.request "
 )
-_SETTLED_LOOKED = 5_000
+_LOOKED = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,20 +117,22 @@ def depths(conn: sqlite3.Connection) -> dict[tuple[Lane, str], Depth]:
 
 
 def dead(conn: sqlite3.Connection, *, limit: int, lane: Lane | None = None, after: int = 0) -> list[Look]:
-    """Dead rows from `after` on, the oldest first."""
+    """Dead rows from `after` on, the oldest first; of one lane those among the first 5000."""
     found = conn.execute(
-        f"{_LOOK} WHERE outbox.state = 'dead' AND seq > ? AND (? IS NULL OR lane = ?) ORDER BY seq LIMIT ?",
-        (after, lane, lane, limit),
+        f"{_LOOK} WHERE seq IN (SELECT seq FROM outbox WHERE state = 'dead' AND seq > ? ORDER BY seq LIMIT ?) "
+        "AND (? IS NULL OR lane = ?) ORDER BY seq LIMIT ?",
+        (after, limit if lane is None else _LOOKED, lane, lane, limit),
     )
     return [_look(row) for row in found]
 
 
 def unsettled(conn: sqlite3.Connection, *, limit: int, lane: Lane | None = None) -> list[Look]:
-    """Rows that wait in any way, the oldest first."""
+    """Rows that wait in any way, the oldest first; of one lane those among the first 5000 of each way."""
     seqs: list[int] = []
     for rows in (*_HEADS, _HELD):
         found = conn.execute(
-            f"SELECT seq FROM outbox WHERE (? IS NULL OR lane = ?) AND {rows} LIMIT ?", (lane, lane, limit)
+            f"SELECT seq FROM (SELECT seq, lane FROM outbox WHERE {rows} LIMIT ?) WHERE ? IS NULL OR lane = ? LIMIT ?",
+            (limit if lane is None else _LOOKED, lane, lane, limit),
         )
         seqs += [seq for (seq,) in found]
     looks = (one(conn, seq) for seq in sorted(seqs)[:limit])
@@ -142,7 +144,7 @@ def latest(conn: sqlite3.Connection, *, limit: int, lane: Lane | None = None) ->
     found = conn.execute(
         f"{_LOOK} WHERE seq > (SELECT ifnull(max(seq), 0) FROM outbox) - ? AND (? IS NULL OR lane = ?) "
         "ORDER BY seq DESC LIMIT ?",
-        (_SETTLED_LOOKED, lane, lane, limit),
+        (_LOOKED, lane, lane, limit),
     ).fetchall()
     return [_look(row) for row in reversed(found)]
 

@@ -127,6 +127,8 @@ class Upkeep:
                 await asyncio.sleep(_REST_S)
             if window.over:
                 return gone
+            if not window.keys:
+                await asyncio.sleep(_REST_S)
             after = window.last
 
     async def _shorten_audit(self) -> int:
