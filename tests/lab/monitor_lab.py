@@ -26,6 +26,8 @@ TARGETS = ("198.51.100.1", "198.51.100.2", "198.51.100.3", "198.51.100.4")
 GATEWAY6, BOX6, TARGET6 = "fd00:91::1", "fd00:91::2", "fd00:5::1"
 TABLE = "1091"
 WAY = Way(DEVICE, marks.probe_mark(1), (GATEWAY,))
+# Long enough for a machine that does much else: who waits for a condition loses nothing by it.
+PATIENCE_S = 20.0
 SETTINGS = config.Monitor(window_s=5, outage_s=1.5, fall_s=1, rise_s=2)
 
 
@@ -104,7 +106,7 @@ class Scene:
     def raised(self) -> set[tuple[str, str]]:
         return {(one.condition.code, one.subject) for one in self.health.current()}
 
-    async def until(self, level: str, *, cause: str | None = None, within_s: float) -> float:
+    async def until(self, level: str, *, cause: str | None = None, within_s: float = PATIENCE_S) -> float:
         """Wait for the verdict `level` (and `cause`); the seconds it took."""
         began = time.monotonic()
 
@@ -116,7 +118,7 @@ class Scene:
         return time.monotonic() - began
 
 
-async def eventually(holds: Callable[[], bool], within_s: float, told: Callable[[], str] = str) -> None:
+async def eventually(holds: Callable[[], bool], within_s: float = PATIENCE_S, told: Callable[[], str] = str) -> None:
     """Wait until `holds`, looking every 5 ms; fails after `within_s` seconds."""
     deadline = time.monotonic() + within_s
     while not holds():

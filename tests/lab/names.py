@@ -146,8 +146,11 @@ def ask(name: str, *, number: int, wait_s: float = 0.2) -> str:
     return inside(OFFICE, call)
 
 
-async def asked(name: str, *, within_s: float) -> str:
-    """The first answer for `name`, asked anew, as another program would, until there is one."""
+async def asked(name: str, *, within_s: float = 15.0) -> str:
+    """The first answer for `name`, asked anew, as another program would, until there is one.
+
+    Well below the half a minute for which dnsmasq ties a name to whom it has asked.
+    """
     loop = asyncio.get_running_loop()
     deadline, number = loop.time() + within_s, 0
     while loop.time() < deadline:

@@ -62,7 +62,7 @@ class Pains:
     def changes(self) -> int:
         return sum(event.changes for event in self.events if isinstance(event, HostReconciled))
 
-    async def until(self, holds: Callable[[], object], within_s: float = 10.0) -> float:
+    async def until(self, holds: Callable[[], object], within_s: float = 30.0) -> float:
         """Seconds until `holds`; TimeoutError with what was told when it does not in time."""
         begun = time.monotonic()
         while not holds():
@@ -72,10 +72,10 @@ class Pains:
             await asyncio.sleep(0.005)
         return time.monotonic() - begun
 
-    async def level(self, uplink: str, level: str, within_s: float = 10.0) -> float:
+    async def level(self, uplink: str, level: str, within_s: float = 30.0) -> float:
         return await self.until(lambda: self.watchers[uplink].verdict.level == level, within_s)
 
-    async def service_on(self, uplink: str, within_s: float = 10.0) -> float:
+    async def service_on(self, uplink: str, within_s: float = 30.0) -> float:
         """Seconds until the switch to `uplink` is done and told."""
         return await self.until(lambda: self.service == uplink, within_s)
 
@@ -128,17 +128,17 @@ def heal(provider: str) -> None:
 def talking(name: str = OFFICE, port: int = PORT) -> Iterator[Callable[[], str]]:
     """One TCP connection from namespace `name`, with echo servers at both providers.
 
-    What is given says something and returns the answer: "ok", or "reset" or "silence" (after two seconds).
+    What is given says something and returns the answer: "ok", or "reset" or "silence" (after ten seconds).
     """
     servers = [inside(provider, lambda: socket.create_server((INTERNET, port))) for provider in (PDE, TELKOM)]
     threads = [threading.Thread(target=_echo, args=(server,), daemon=True) for server in servers]
     for thread in threads:
         thread.start()
-    client = inside(name, lambda: socket.create_connection((INTERNET, port), 2))
+    client = inside(name, lambda: socket.create_connection((INTERNET, port), 10))
 
     def say() -> str:
         try:
-            client.settimeout(2)
+            client.settimeout(10)
             client.sendall(b"still there?")
             return "ok" if client.recv(100) else "reset"
         except TimeoutError:

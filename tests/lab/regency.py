@@ -24,7 +24,7 @@ OUTSIDE = "198.51.100.1"
 INSIDE, BOX_INSIDE = "10.77.0.1", "10.77.0.2"
 WG_PORT = 51820
 _CONTROL = Path("/run/wireguard")  # where wireguard-go and wg meet
-_WAIT_S = 5.0
+_WAIT_S = 30.0
 
 
 @contextmanager

@@ -49,7 +49,7 @@ class Steering:
     def raised(self) -> set[tuple[str, str]]:
         return {(raised.condition.code, raised.subject) for raised in self.health.current()}
 
-    async def until(self, condition: Callable[[], object], within_s: float = 5.0) -> float:
+    async def until(self, condition: Callable[[], object], within_s: float = 30.0) -> float:
         """Seconds until `condition` held; TimeoutError with what was told when it does not in time."""
         started = time.monotonic()
         while not condition():

@@ -111,13 +111,13 @@ async def quiet(scene: Steering) -> None:
 def office_call() -> Iterator[Any]:
     """A connection from the office by PDE; call it to hear that it lives."""
     with closing(inside(PDE, lambda: socket.create_server((INTERNET, PORT + 1)))) as server:
-        client = inside(OFFICE, lambda: socket.create_connection((INTERNET, PORT + 1), 2))
+        client = inside(OFFICE, lambda: socket.create_connection((INTERNET, PORT + 1), 10))
         peer, _ = server.accept()
         with client, peer:
 
             def speak() -> bytes:
                 client.sendall(b"service")
-                peer.settimeout(2)
+                peer.settimeout(10)
                 return peer.recv(100)
 
             assert speak() == b"service"
@@ -133,7 +133,7 @@ async def test_connections_of_the_old_address_are_forgotten_and_no_others() -> N
             scene.all_up()
             assert await asked(GUEST) == TELKOM
             assert await asked(OFFICE) == PDE
-            with inside(TELKOM, lambda: socket.create_connection(("100.64.7.2", 22), 2)):
+            with inside(TELKOM, lambda: socket.create_connection(("100.64.7.2", 22), 10)):
                 assert sh("conntrack -L").count("dst=100.64.7.2") > 1
                 batch(TELKOM, "address add 100.64.8.1/24 dev line\nroute replace 172.20.0.0/24 via 100.64.8.2\n")
                 lease("tel0", "100.64.8.2", "100.64.8.1")
@@ -272,6 +272,6 @@ def bound(device: str, address: str) -> str:
     """What a socket of the box that insists on `device` hears at `address`."""
     with living_in("box"), socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
-        probe.settimeout(1)
+        probe.settimeout(10)
         probe.connect((address, PORT + 2))
         return probe.recv(100).decode()

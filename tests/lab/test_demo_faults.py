@@ -34,7 +34,7 @@ async def resolved() -> bool:
         sock.connect((NAME_HOST, 53))
         sock.send(question)
         try:
-            async with asyncio.timeout(1):
+            async with asyncio.timeout(2):
                 answer = await asyncio.get_running_loop().sock_recv(sock, 512)
         except TimeoutError:
             return False
@@ -55,7 +55,7 @@ async def test_a_silent_line_swallows_its_gateway_too() -> None:
         assert not await answered(village.GATEWAY["pde"])
         assert await observer.line_used(OFFICE) == ""
         PDE.heal()
-        assert await observer.line_used(OFFICE, within_s=5) == "pde"
+        assert await observer.line_used(OFFICE, within_s=10) == "pde"
 
 
 async def test_a_mute_gateway_passes_everything_on() -> None:
@@ -118,12 +118,12 @@ async def test_a_renumbered_line_has_the_new_address_alone() -> None:
 async def test_a_narrow_line_loses_wide_packets_without_a_word() -> None:
     """A page that never loads behind filtered ICMP could not be shown."""
     async with lived_in():
-        assert (await observer.use(OFFICE, seconds=1)).mbit > 5
+        assert (await observer.use(OFFICE, seconds=1)).mbit > 3
         PDE.narrow(1400)
         assert await observer.line_used(OFFICE) == "pde"
         assert (await observer.use(OFFICE, seconds=1)).mbit < 0.1
         PDE.heal()
-        assert (await observer.use(OFFICE, seconds=1)).mbit > 5
+        assert (await observer.use(OFFICE, seconds=1)).mbit > 3
 
 
 async def test_a_collapsed_line_answers_pings_as_ever() -> None:

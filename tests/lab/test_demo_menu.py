@@ -37,7 +37,7 @@ class Terminal:
         self.seen = ""
         os.write(self.far, key.encode())
 
-    def shows(self, pattern: str, within_s: float) -> re.Match[str]:
+    def shows(self, pattern: str, within_s: float = 100) -> re.Match[str]:
         """Wait until what was shown since the last key matches `pattern`."""
         deadline = time.monotonic() + within_s
         while not (found := re.search(pattern, self.seen, re.DOTALL)):
@@ -67,34 +67,34 @@ def terminal(short: Path) -> Iterator[Terminal]:
         os.close(made.far)
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(900)
 def test_each_key_shows_its_effect(terminal: Terminal) -> None:
     """The demo would promise what it does not do."""
-    page = terminal.shows(r"page: (http://127\.0\.0\.1:\d+/)", 20)[1]
-    terminal.shows(r"service by pde \| WiFi by telkom", 30)
-    with urlopen(page, timeout=5) as answer:
+    page = terminal.shows(r"page: (http://127\.0\.0\.1:\d+/)")[1]
+    terminal.shows(r"service by pde \| WiFi by telkom")
+    with urlopen(page, timeout=30) as answer:
         assert "Sumberberas" in answer.read().decode()
     terminal.press("4")
-    terminal.shows(r"reply after [\d.]+ s: .*tiket.*the portal has the request", 20)
+    terminal.shows(r"reply after [\d.]+ s: .*tiket.*the portal has the request")
     terminal.press("6")
-    terminal.shows(r"to the applicant .*selesai.*to the head of RT 3 RW 1: .*selesai", 20)
+    terminal.shows(r"to the applicant .*selesai.*to the head of RT 3 RW 1: .*selesai")
     terminal.press("5")
-    terminal.shows(r"the modem is out; the office's page shows it after", 35)
+    terminal.shows(r"the modem is out; the office's page shows it after")
     terminal.press("5")
-    terminal.shows(r"the modem is back: .*reply after", 70)
+    terminal.shows(r"the modem is back: .*reply after")
     terminal.press("1")
-    terminal.shows(r"service is on telkom after", 35)
+    terminal.shows(r"service is on telkom after")
     terminal.press("1")
-    terminal.shows(r"PDE is whole again: service is on pde after", 70)
+    terminal.shows(r"PDE is whole again: service is on pde after")
     terminal.press("2")
-    terminal.shows(r"a neighbour wants 5: service is on telkom after", 70)
+    terminal.shows(r"a neighbour wants 5: service is on telkom after")
     terminal.press("2")
-    terminal.shows(r"PDE is whole again: service is on pde after", 70)
+    terminal.shows(r"PDE is whole again: service is on pde after")
     terminal.press("3")
-    share = terminal.shows(r"service has (\d+)% of the line", 90)[1]
+    share = terminal.shows(r"service has (\d+)% of the line")[1]
     assert 0 < int(share) <= 100
     terminal.press("q")
-    assert terminal.demo.wait(15) == 0
+    assert terminal.demo.wait(60) == 0
     assert termios.tcgetattr(terminal.far) == terminal.before
 
 
@@ -108,7 +108,7 @@ def test_without_a_terminal_the_demo_is_the_smoke(short: Path) -> None:
         stderr=subprocess.DEVNULL,
     )
     try:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not list(short.glob("*/village-*/kampung-edge.toml")):
             assert time.monotonic() < deadline
             time.sleep(0.05)

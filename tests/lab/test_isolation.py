@@ -32,10 +32,12 @@ from tests.lab.town import (
     PDE,
     PRIVATE,
     TELKOM,
+    WAIT_S,
     answering,
     ask,
     ask_all,
     classes,
+    cut_off,
     first,
     settings,
 )
@@ -65,7 +67,7 @@ def establish(**changed: object) -> None:
 
 def reached(questions: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """The ways that are open."""
-    return [question for question, answer in ask_all(questions).items() if answer]
+    return [question for question, answer in ask_all(questions, wait_s=WAIT_S).items() if answer]
 
 
 @pytest.mark.usefixtures("everywhere_listening")
@@ -121,7 +123,7 @@ def test_the_office_reaches_the_box_and_both_worlds() -> None:
     assert ask(OFFICE, BOX_IN_OFFICE) == BOX
     assert ask(OFFICE, INTERNET) == PDE
     assert ask(OFFICE, GOVERNMENT) == PDE
-    assert ask(OFFICE, GUEST_ADDRESS[GUEST]) == "", "the office has no business in the guests' network"
+    assert cut_off(OFFICE, GUEST_ADDRESS[GUEST]), "the office has no business in the guests' network"
 
 
 def test_guests_get_dns_and_dhcp_from_the_box() -> None:
@@ -132,9 +134,9 @@ def test_guests_get_dns_and_dhcp_from_the_box() -> None:
         client = inside(GUEST, partial(socket.socket, socket.AF_INET, socket.SOCK_DGRAM))
         with server, client:
             server.bind(("", port))
-            server.settimeout(1)
+            server.settimeout(10)
             client.bind(("", 68 if port == 67 else 0))
-            client.settimeout(1)
+            client.settimeout(10)
             client.sendto(b"?", (BOX_FOR_GUESTS, port))
             _, asker = server.recvfrom(10)
             server.sendto(b"!", asker)
@@ -148,7 +150,7 @@ def test_management_is_only_from_its_networks() -> None:
     establish(policy=settings().policy.__class__(management=("100.64.7.0/24",)))
     with answering(BOX, port=22):
         assert ask(TELKOM, "100.64.7.2", 22) == BOX
-        assert ask(PDE, "10.35.10.2", 22) == ""
+        assert cut_off(PDE, "10.35.10.2", 22)
 
 
 def test_management_from_afar_is_answered_by_the_uplink_that_asked() -> None:
@@ -157,7 +159,7 @@ def test_management_from_afar_is_answered_by_the_uplink_that_asked() -> None:
     with answering(BOX, port=22):
 
         def call() -> str:
-            with socket.create_connection(("100.64.7.2", 22), 1, source_address=(INTERNET, 0)) as client:
+            with socket.create_connection(("100.64.7.2", 22), 10, source_address=(INTERNET, 0)) as client:
                 return client.recv(10).decode()
 
         assert inside(TELKOM, call) == BOX
@@ -170,9 +172,9 @@ def test_ipv6_is_neither_forwarded_nor_answered_to_guests() -> None:
         assert ask(GUEST, "fd10::20") == OFFICE
         assert ask(GUEST, "fd20::1", 8100) == BOX
         establish()
-        assert ask(GUEST, "fd10::20") == ""
-        assert ask(OFFICE, "fd20::11") == ""
-        assert ask(GUEST, "fd20::1", 8100) == ""
+        assert cut_off(GUEST, "fd10::20")
+        assert cut_off(OFFICE, "fd20::11")
+        assert cut_off(GUEST, "fd20::1", 8100)
         assert ask(OFFICE, "fd10::1", 8100) == BOX
 
 
@@ -196,7 +198,7 @@ def _listener(device: str) -> socket.socket:
 
 def _segment_size(listener: socket.socket, *, syn: int) -> int:
     """The MSS option of the first TCP packet whose flags are `syn` (RFC 9293, 3.7.1)."""
-    deadline = time.monotonic() + 1
+    deadline = time.monotonic() + 10
     while select.select([listener], [], [], max(0, deadline - time.monotonic()))[0]:
         packet = listener.recv(2048)[14:]
         start = (packet[0] & 15) * 4
@@ -214,7 +216,7 @@ def test_pinned_prefixes_fail_closed_before_the_daemon_and_beside_other_routes(t
     sh("ip route add default via 100.64.7.1 dev tel0")
     assert ask(OFFICE, GOVERNMENT) == TELKOM, "the lab: without our table the way is open"
     operator.guard(settings(run_dir=str(tmp_path)))
-    assert ask(OFFICE, GOVERNMENT) == ""
+    assert cut_off(OFFICE, GOVERNMENT)
     establish()
     assert ask(OFFICE, GOVERNMENT) == PDE
     sh("ip route add 10.0.0.0/8 via 100.64.7.1 dev tel0")
@@ -242,7 +244,9 @@ def test_a_guests_questions_do_not_flood_the_resolvers() -> None:
         server.bind((BOX_FOR_GUESTS, 53))
         server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
         server.settimeout(1)
+        began = time.monotonic()
         inside(GUEST, lambda: _flood(GUEST_ADDRESS[GUEST], BOX_FOR_GUESTS, 3_000))
+        seconds = time.monotonic() - began
         inside(OTHER_GUEST, lambda: _flood(GUEST_ADDRESS[OTHER_GUEST], BOX_FOR_GUESTS, 20))
         heard: list[str] = []
         while len(heard) < 3_020:
@@ -251,7 +255,7 @@ def test_a_guests_questions_do_not_flood_the_resolvers() -> None:
             except TimeoutError:
                 break
     assert heard.count(GUEST_ADDRESS[OTHER_GUEST]) == 20
-    assert 100 <= heard.count(GUEST_ADDRESS[GUEST]) <= 300
+    assert 100 <= heard.count(GUEST_ADDRESS[GUEST]) <= 250 + 20 * seconds, "200 at once and 20 a second"
 
 
 def _flood(source: str, target: str, packets: int) -> None:

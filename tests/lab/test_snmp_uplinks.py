@@ -88,7 +88,7 @@ async def _until(devices: Devices, wanted: list[int | None]) -> None:
     def known() -> list[int | None]:
         return [each.reading.dhcp_leases if each.reading else None for each in devices.figures()]
 
-    await eventually(lambda: known() == wanted, 15)
+    await eventually(lambda: known() == wanted, 60)
 
 
 @pytest.mark.usefixtures("providers")

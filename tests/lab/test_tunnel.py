@@ -28,8 +28,10 @@ from tests.lab.town import (
     PORT,
     PRIVATE,
     TELKOM,
+    WAIT_S,
     answering,
     ask,
+    cut_off,
     first,
     settings,
 )
@@ -56,15 +58,15 @@ async def tunnelled(settings_: config.Config | None = None) -> AsyncIterator[Ste
         async with steering(settings_ or with_tunnel()) as scene:
             scene.all_up()
             with tunnel():
-                await scene.until(lambda: int(sh("wg show wg0 latest-handshakes").split()[-1]), within_s=8)
+                await scene.until(lambda: int(sh("wg show wg0 latest-handshakes").split()[-1]))
                 await scene.until(lambda: "dev wg0" in sh("ip route show table 20100"))
                 yield scene
 
 
-async def reached(name: str, address: str, wanted: str, within_s: float = 3.0) -> float:
+async def reached(name: str, address: str, wanted: str, within_s: float = 30.0) -> float:
     """Seconds until `name` reaches `wanted` at `address`; never meanwhile somebody who must not be reached."""
     began = time.monotonic()
-    while (answer := await asyncio.to_thread(ask, name, address)) != wanted:
+    while (answer := await asyncio.to_thread(ask, name, address, wait_s=WAIT_S)) != wanted:
         assert address != GOVERNMENT or answer != TELKOM, "the government's packets leak to the internet"
         assert time.monotonic() - began < within_s, f"{name} reaches {answer or 'nobody'} and not {wanted}"
     return time.monotonic() - began
@@ -77,7 +79,7 @@ async def test_a_silent_outage_sends_pinned_prefixes_by_the_tunnel_and_back() ->
         scene.judge("pde", "down", "no-reply")
         for name in (OFFICE, BOX):
             await reached(name, GOVERNMENT, REGENCY)
-        assert await asyncio.to_thread(ask, GUEST, GOVERNMENT) == ""
+        assert await asyncio.to_thread(cut_off, GUEST, GOVERNMENT)
         scene.judge("pde", "up")
         for name in (OFFICE, BOX):
             await reached(name, GOVERNMENT, PDE)
@@ -91,7 +93,7 @@ async def test_the_tunnel_carries_its_own_prefixes_alone() -> None:
         sh(f"ip route add {PRIVATE}/32 dev wg0")  # somebody else's route into the tunnel
         with answering(REGENCY, port=PORT + 1):
             sh(f"ip -n {REGENCY} address add {PRIVATE}/32 dev lo")
-            assert await asyncio.to_thread(ask, OFFICE, PRIVATE, PORT + 1) == ""
+            assert await asyncio.to_thread(cut_off, OFFICE, PRIVATE, PORT + 1)
 
 
 async def test_without_a_way_the_prefix_fails_closed_for_the_box_too() -> None:
@@ -105,7 +107,7 @@ async def test_without_a_way_the_prefix_fails_closed_for_the_box_too() -> None:
             sh("ip link set pde0 down")
             await scene.until(lambda: "pde0" not in sh("ip route show table 20100"))
             for name in (BOX, OFFICE, GUEST):
-                assert await asyncio.to_thread(ask, name, GOVERNMENT) == ""
+                assert await asyncio.to_thread(cut_off, name, GOVERNMENT)
 
 
 async def test_a_long_connection_to_a_pinned_host_follows_its_way() -> None:
@@ -142,21 +144,19 @@ async def test_a_switch_of_the_service_spares_its_connections_to_pinned_hosts() 
 def session() -> Iterator[tuple[socket.socket, socket.socket]]:
     """A connection from the regency to the box through the tunnel, as an engineer's SSH: both its ends."""
     with closing(inside(BOX, lambda: socket.create_server((BOX_INSIDE, PORT)))) as server:
-        there = inside(REGENCY, lambda: socket.create_connection((BOX_INSIDE, PORT), 3))
+        there = inside(REGENCY, lambda: socket.create_connection((BOX_INSIDE, PORT), 30))
         here, _ = server.accept()
         with there, here:
             yield here, there
 
 
-async def echoed(ends: tuple[socket.socket, socket.socket], within_s: float) -> float:
-    """Seconds until a word said to the box has come back."""
+async def echoed(ends: tuple[socket.socket, socket.socket]) -> None:
+    """Return once a word said to the box has come back; TimeoutError if it does not."""
     here, there = ends
-    began = time.monotonic()
     for speaker, hearer in ((there, here), (here, there)):
         speaker.sendall(b"still there?")
-        hearer.settimeout(within_s)
+        hearer.settimeout(30)
         assert await asyncio.to_thread(hearer.recv, 100)
-    return time.monotonic() - began
 
 
 async def test_management_survives_failover_reload_and_crash() -> None:
@@ -171,18 +171,18 @@ async def test_management_survives_failover_reload_and_crash() -> None:
     )
     async with tunnelled(managed) as scene:
         with session() as ends:
-            await echoed(ends, 3)
+            await echoed(ends)
             await lose_pde(scene)
-            assert await echoed(ends, 5) < 5
+            await echoed(ends)
             heal_pde()
             scene.judge("pde", "up")
             await scene.until(lambda: ("control", "telkom", "pde") in scene.moves())
-            assert await echoed(ends, 5) < 5
+            await echoed(ends)
             async with steering(managed) as reloaded:  # another controller takes over, as after a reload
                 reloaded.all_up()
-                assert await echoed(ends, 5) < 5
+                await echoed(ends)
             await scene.crash()
-            assert await echoed(ends, 5) < 5
+            await echoed(ends)
 
 
 async def lose_pde(scene: Steering) -> None:
@@ -203,8 +203,8 @@ async def test_strangers_in_the_tunnel_are_kept_out() -> None:
         async with tunnelled():
             sh(f"ip -n {REGENCY} route add 192.168.10.0/24 dev wg1")
             for address in (BOX_INSIDE, "192.168.10.1", "192.168.10.20"):
-                assert await asyncio.to_thread(ask, REGENCY, address) == ""
-            assert "1 received" in await asyncio.to_thread(sh, f"ping -c1 -W2 {INSIDE}")
+                assert await asyncio.to_thread(cut_off, REGENCY, address)
+            assert "1 received" in await asyncio.to_thread(sh, f"ping -c1 -W10 {INSIDE}")
 
 
 async def test_a_tunnel_that_comes_and_goes_changes_its_own_routes_alone() -> None:

@@ -22,10 +22,10 @@ async def main():
     health, events = Health(time.time), []
     controller = Controller(settings(), clock=SystemClock(), announce=events.append, health=health)
     task = asyncio.create_task(controller.run())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await controller.settled.wait()
     controller.judged(Verdict("pde", "down", "no-reply", 1.0, None, time.monotonic()))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while controller.assignment.service.uplink != "telkom":
             await asyncio.sleep(0.01)
     print(json.dumps([[r.condition.code, r.detail] for r in health.current()] + [task.done()]))

@@ -34,7 +34,8 @@ OFFICE_HOST, BOX_IN_OFFICE, BOX_FOR_GUESTS = "192.168.10.20", "192.168.10.1", "1
 GUEST_ADDRESS = {GUEST: "172.20.0.11", OTHER_GUEST: "172.20.0.12"}
 GATEWAY = {PDE: "10.35.10.1", TELKOM: "100.64.7.1"}
 PORT = 8099
-WAIT_S = 0.4
+WAIT_S = 0.4  # for an answer that should not come
+PATIENCE_S = 10.0  # for one that should, however busy the machine is
 
 
 def uplinks() -> tuple[config.Uplink, ...]:
@@ -184,7 +185,7 @@ def answering(name: str, address: str = "", port: int = PORT) -> Iterator[None]:
         thread.join()
 
 
-def ask(name: str, address: str, port: int = PORT, *, wait_s: float = WAIT_S) -> str:
+def ask(name: str, address: str, port: int = PORT, *, wait_s: float = PATIENCE_S) -> str:
     """What the server at `address` says to a client in namespace `name`; "" if there is no way to it."""
 
     def call() -> str:
@@ -197,11 +198,17 @@ def ask(name: str, address: str, port: int = PORT, *, wait_s: float = WAIT_S) ->
     return inside(name, call)
 
 
-def ask_all(questions: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+def cut_off(name: str, address: str, port: int = PORT) -> bool:
+    """Whether a client in namespace `name` hears nothing of `address`."""
+    return ask(name, address, port, wait_s=WAIT_S) == ""
+
+
+def ask_all(questions: Iterable[tuple[str, str]], *, wait_s: float = PATIENCE_S) -> dict[tuple[str, str], str]:
     """What each of the (namespace, address) pairs hears, all asked at once."""
     listed = list(questions)
     with ThreadPoolExecutor(len(listed)) as pool:
-        return dict(zip(listed, pool.map(lambda question: ask(*question), listed), strict=True))
+        answers = pool.map(lambda question: ask(*question, wait_s=wait_s), listed)
+        return dict(zip(listed, answers, strict=True))
 
 
 def kernel_state() -> dict[str, str]:
