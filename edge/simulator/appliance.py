@@ -42,7 +42,7 @@ class Appliance:
             BOX, "dnsmasq", "--keep-in-foreground", f"--conf-file={path}", "--user=root", "--group=root"
         )
 
-    async def start(self, within_s: float = 20) -> float:
+    async def start(self, within_s: float = 60) -> float:
         """Start the daemon and wait until it says READY=1; returns the seconds from exec to that."""
         path = self._files.home / "notify"
         path.unlink(missing_ok=True)

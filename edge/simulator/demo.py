@@ -24,7 +24,7 @@ from edge.simulator.relay import forward
 from edge.simulator.village import NAMESPACES
 
 EXIT_FAILED, EXIT_IMPOSSIBLE, EXIT_INTERRUPTED = 1, 3, 130
-SMOKE_LIMIT_S = 45
+SMOKE_LIMIT_S = 120
 _ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _TOOLS = {
     "ip": "iproute2",

@@ -9,6 +9,7 @@ from pathlib import Path
 from edge.simulator import netns
 
 _BLOCK = 1 << 16
+_PATIENCE_S, _AGAIN_S = 10.0, 0.1  # the daemon opens its store before its page
 
 
 async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: Path) -> None:
@@ -22,17 +23,28 @@ async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, pa
 
 
 async def doorway(path: Path, namespace: str, address: str, port: int) -> asyncio.Server:
-    """Serve the Unix socket at `path`: each caller reaches `address` and `port` from within `namespace`."""
+    """Serve the Unix socket at `path`: each caller reaches `address` and `port` from within `namespace`.
+
+    Whoever comes before anybody listens there waits for it, at most 10 s.
+    """
 
     async def enter(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            far_reader, far_writer = await netns.connect(namespace, address, port)
+            far_reader, far_writer = await _reached(namespace, address, port)
         except OSError:
             writer.close()
             return
         await join(reader, writer, far_reader, far_writer)
 
     return await asyncio.start_unix_server(enter, path)
+
+
+async def _reached(namespace: str, address: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async with asyncio.timeout(_PATIENCE_S):
+        while True:
+            with contextlib.suppress(ConnectionRefusedError):
+                return await netns.connect(namespace, address, port)
+            await asyncio.sleep(_AGAIN_S)
 
 
 async def join(

@@ -34,7 +34,7 @@ WANTED: dict[str, Callable[[float], bool]] = {
     "leftovers": lambda value: value == 0,
 }
 QUIET_S = 5.5
-_MOVE_S = 12.0
+_MOVE_S = 20.0
 
 
 def judge(facts: Facts) -> list[str]:

@@ -15,7 +15,7 @@ from edge.simulator.scene import Scene, opened
 from edge.simulator.settings import LONG, SHORT
 from edge.simulator.smoke import Smoke, say
 
-_SMOKE_S = 42  # what was measured by then is still told within the smoke's 45 s
+_SMOKE_S = 112  # what was measured by then is still told within the smoke's 120 s
 
 
 def main(home: Path, page: str) -> int:
