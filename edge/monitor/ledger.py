@@ -21,6 +21,7 @@ LEAST_MOMENTS = 4  # at which probes beyond the gateway were lost: those of one 
 MOMENT_S = 0.5
 FEW_MOMENTS, MUTE_GATEWAY = 2, 10  # or these, where the gateway itself missed so many in a row
 DARK_S = 1.0  # losses further apart say nothing of the time between them
+ALONE_MISSES = 2  # in a row, before another's answer: a source fell silent, and not the uplink with it
 LEAST_MISSES = 3  # in a row, of a source that may be asked at any pace: it was asked often enough
 MANY_LOST = 8  # probes of life lost in a silence that a resolver's answer does not interrupt
 PATIENCE_S = 0.2  # the usual patience: a silence of the outage time is told so long after its last probe
@@ -53,6 +54,7 @@ class Ledger:
         self.silent_from: float | None = None  # when the first probe lost since then was sent
         self._silent_to = now
         self._silent_then: frozenset[str] = frozenset()  # the sources that were silent when life began
+        self._alone: dict[str, float] = {}  # the sources that were silent when another answered, and when it was asked
         self._moments = self._lost_life = 0
         self._moment_at = -math.inf
         self._mute_from: float | None = None  # as silent_from, but a resolver's answer ends it, too
@@ -203,9 +205,13 @@ class Ledger:
         return len(tried) >= min(LEAST_TRIED, sum(not self._was_silent(track) for track in there))
 
     def _was_silent(self, track: Track) -> bool:
-        """Was it silent already when the uplink came back, and ever since? Then it falls silent no more: else hosts
-        that are gone together would tell of an outage again and again."""
-        return track.name in self._silent_then and not track.recent
+        """Was it silent already while the uplink lived? Then it does not fall silent with it.
+
+        Hosts that are gone together would else tell of an outage whenever those that answer, but may be asked seldom,
+        are not being asked: when it comes back, too.
+        """
+        alone = track.misses >= ALONE_MISSES and track.missed_from < self._alone.get(track.name, -math.inf)
+        return alone or (track.name in self._silent_then and not track.recent)
 
     def _missed(self, probe: Probe) -> None:
         track = probe.track
@@ -248,6 +254,7 @@ class Ledger:
             for track in self._tracks:
                 track.forget()
         if self.silent_from is not None and sent_at >= self.silent_from:
+            self._alone = {track.name: sent_at for track in self._tracks if track.misses >= ALONE_MISSES}
             self.silent_from = self._mute_from = None
             if self._silent_to > sent_at:
                 self._listen_anew(sent_at)

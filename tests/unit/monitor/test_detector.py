@@ -62,6 +62,23 @@ def test_hosts_that_are_gone_together_are_told_as_an_outage_once_at_most() -> No
     assert line.run(10)[-1][1] == "down gateway", "a true outage must be seen for all that"
 
 
+@pytest.mark.parametrize("third", [f"dns:{RESOLVER}", "http", PUBLIC[0]])
+def test_hosts_that_are_gone_together_are_no_outage_while_another_answers(third: str) -> None:
+    """A room without power in the regency, and its website or one more host with it, would take the office off a good
+    line and stand as an outage in the report; now only when all the others had been asked just before."""
+    gone = (*ANCHORS, third)
+    told = 0
+    for offset in range(20):
+        line = Line()
+        line.run(60 + 0.52 * offset)
+        line.meets = lambda source: None if source.name in gone else well(source)
+        told += any(said.startswith("down") for _, said in line.run(60))
+        line.meets = dead
+        line.run(8)
+        assert line.verdict.level == "down", "a true outage must be seen for all that"
+    assert told <= 20 * 0.35
+
+
 def test_an_interruption_of_two_seconds_is_no_outage() -> None:
     """A short break of the fibre would tear every connection of the office."""
     line = healthy(Line())
