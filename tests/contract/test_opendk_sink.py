@@ -11,6 +11,7 @@ import pytest
 
 from edge.queue.sink import Beat, Blob, Changes, Dead, Declined, Delivered, Retry, Unauthorised
 from edge.queue.sinks.opendk import OpenDkSink
+from edge.simulator import portal_tls
 from tests.contract.far_ends import VILLAGE, OpenDkFar, make_sink, parcel
 
 NIK = "3510152306089909"
@@ -55,6 +56,19 @@ async def test_an_api_key_needs_no_login(tmp_path: Path) -> None:
             assert isinstance((await sink.deliver([parcel(1)]))[0], wanted)
             await sink.close()
         assert far.opendk.calls["POST /api/v1/auth/login"] == 0
+
+
+async def test_renewed_certificates_are_used_without_a_restart(tmp_path: Path) -> None:
+    """An authority or a certificate is changed in time, and the box goes on with the old one until it ends."""
+    async with opendk(tmp_path) as (far, sink):
+        assert isinstance((await sink.deliver([parcel(1)]))[0], Delivered)
+        portal_tls.make(tmp_path / "tls", ["localhost", "127.0.0.1"])
+        (refused,) = await sink.deliver([parcel(2)])
+        assert isinstance(refused, Retry)
+        assert "not trusted" in refused.detail
+        await far.stop()
+        await far.start()
+        assert isinstance((await sink.deliver([parcel(2)]))[0], Delivered)
 
 
 async def test_a_wrong_password_is_for_a_person(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
@@ -43,6 +44,7 @@ class Client:
         self._tls = Tls(settings, client_key)
         self._key = key
         self._session: aiohttp.ClientSession | None = None
+        self._context: ssl.SSLContext | None = None
         self._token = ""
         self._renew_at = 0.0
         self._logging_in = asyncio.Lock()
@@ -107,7 +109,7 @@ class Client:
         self, method: str, path: str, *, params: Mapping[str, str], data: aiohttp.FormData | None, token: str
     ) -> Answer | Retry:
         try:
-            session = self._open()
+            session = await self._open()
         except TlsProblem as problem:
             return Retry(str(problem))
         headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -136,12 +138,15 @@ class Client:
                 return Retry(f"OpenDK's answer is larger than {_ANSWER_MOST >> 20} MB: have its old letters archived")
         return Answer(response.status, bytes(body))
 
-    def _open(self) -> aiohttp.ClientSession:
+    async def _open(self) -> aiohttp.ClientSession:
+        context = self._tls.context()
+        if context is not self._context:
+            await self.drop()
         if self._session is None:
-            settings = self._settings
+            settings, self._context = self._settings, context
             total = settings.connect_timeout_s + settings.read_timeout_s
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(ssl=self._tls.context(), limit=4, socket_factory=_socket),
+                connector=aiohttp.TCPConnector(ssl=context, limit=4, socket_factory=_socket),
                 headers={"Accept": "application/json"},
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(
