@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import random
+import shutil
 import sqlite3
 import time
 from contextlib import closing
@@ -16,6 +18,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from edge.queue.attachments import Attachments
 from edge.queue.store import files, installation
+from edge.queue.store import restore as restoring
+from edge.queue.store.backup import BackupRefused
 from edge.queue.store.database import Store
 from edge.queue.store.outgoing import Outgoing
 from edge.queue.store.requests import Requests
@@ -281,3 +285,48 @@ def test_the_wrong_stick_leaves_no_key(box: Box, tmp_path: Path, regency: Path) 
     refused = stranger.call("restore", file, "--private-key", tmp_path / "regency.pem")
     assert "is of village 3510052001, and the configuration says 3510052002" in refused.stderr
     assert not any(stranger.keys.iterdir())
+
+
+def test_a_backup_damaged_anywhere_is_refused_or_restored_whole(box: Box, tmp_path: Path) -> None:
+    """A stick that rots gives a village a store that lacks what an index or a page lost, and nobody is told."""
+    file, spoilt, target = tmp_path / "usb.kampung-edge", tmp_path / "spoilt.kampung-edge", tmp_path / "target"
+    box.good("backup", file)
+    whole, chance, refused = file.read_bytes(), random.Random(7), 0
+    wanted = rows(box.store)
+    for number in range(24):
+        content, at = bytearray(whole), chance.randrange(len(whole))
+        if number % 3 == 0:
+            del content[at:]
+        elif number % 3 == 1:
+            content[at] ^= 1 << chance.randrange(8)
+        else:
+            content = content[: at - at % 4096] + bytes(4096) + content[at - at % 4096 + 4096 :]
+        spoilt.write_bytes(content)
+        target.mkdir()
+        refusal = attempt(spoilt, target)
+        if refusal:
+            refused += 1
+            assert refusal.startswith(f"{spoilt} ")
+            assert not any(target.iterdir())
+        else:
+            with closing(files.connect(target / "box.db")) as conn:
+                assert conn.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+            assert rows(target / "box.db") == wanted
+        shutil.rmtree(target)
+    assert refused > 12
+
+
+def attempt(file: Path, target: Path) -> str:
+    """Restore into a folder; why it was refused, "" if it was not."""
+    try:
+        restoring.restore(
+            *(file, target / "box.db"),
+            scans=target / "attachments",
+            village="3510052001",
+            key=KEY,
+            replace=False,
+            now=0.0,
+        )
+    except BackupRefused as refused:
+        return str(refused)
+    return ""

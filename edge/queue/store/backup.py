@@ -67,7 +67,7 @@ def make(
         with opened(draft) as conn:
             carried = scan_files.pack(conn, scans, progress)
             _add_facts(conn, village=village, key=key, regency=regency, now=now)
-            rows = proven(conn, draft, progress)
+            rows = proven(conn, store, progress)
         make_durable(draft)
         draft.replace(destination)
         files.sync_directory(destination.parent)
@@ -142,16 +142,16 @@ def key_mark(key: bytes) -> bytes:
     return Seal(key).digest("key", "backup")
 
 
-def proven(conn: sqlite3.Connection, draft: Path, progress: Progress) -> int:
-    """Read the copy back: its structure and every row's sum. How many rows it holds."""
+def proven(conn: sqlite3.Connection, about: Path, progress: Progress) -> int:
+    """Read a copy back: its structure and every row's sum. How many rows it holds; `BackupRefused` is about `about`."""
     verdict = conn.execute("PRAGMA quick_check(1)").fetchone()[0]
     if verdict != "ok":
-        raise BackupRefused(f"the copy {draft} does not read back ({verdict}): is that disk sound?")
+        raise BackupRefused(f"{about} does not read back ({' '.join(verdict.split())}): is that disk sound?")
     rows = 0
     for table in tables.summed(conn).values():
         for seen, wrong in examine.bad_rows(conn, table):
             if wrong:
-                raise BackupRefused(f"rows of {table.name} are damaged: run `kampung-edge store check`")
+                raise BackupRefused(f"{about} has damaged rows of {table.name}: run `kampung-edge store check`")
             rows += seen
             progress("reading back", rows)
     return rows

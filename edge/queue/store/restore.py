@@ -87,7 +87,7 @@ def read(file: Path) -> Facts:
                 *(bytes(facts["key_mark"]), facts.get("key")),
             )
         except (sqlite3.DatabaseError, KeyError, TypeError, ValueError) as error:
-            raise BackupRefused(f"{file} is no backup of kampung-edge, or is damaged ({error})") from error
+            raise BackupRefused(f"{file} is no backup of kampung-edge, or is damaged ({error}): use another") from error
 
 
 def _sensible(*values: Any) -> Facts:
@@ -200,7 +200,7 @@ def _build(file: Path, draft: Path, *, now: float, progress: Progress) -> tuple[
             _refuse_strangers(conn, file)
         migrate.migrate(draft)
         with backup.opened(draft) as conn:
-            rows = backup.proven(conn, draft, progress)
+            rows = _proven(conn, file, progress)
             conn.execute("BEGIN IMMEDIATE")
             outbox.free_leases(conn)
             _doubt_sms(conn, now=now)
@@ -210,6 +210,16 @@ def _build(file: Path, draft: Path, *, now: float, progress: Progress) -> tuple[
     except (sqlite3.DatabaseError, migrate.MigrationRefused) as error:
         raise BackupRefused(f"{file} cannot be restored ({error}): is it damaged, or of a newer version?") from error
     return epoch, rows
+
+
+def _proven(conn: sqlite3.Connection, file: Path, progress: Progress) -> int:
+    """How many rows there are, all of them right; indexes, which have no sums, are built anew."""
+    try:
+        rows = backup.proven(conn, file, progress)
+    except BackupRefused as refused:
+        raise BackupRefused(f"{str(refused).rsplit(': ', 1)[0]}: it is damaged, use another backup") from refused
+    conn.execute("REINDEX")
+    return rows
 
 
 def _settle_in(draft: Path, scans: Path, progress: Progress) -> tuple[int, list[Unsent]]:
