@@ -35,7 +35,7 @@ _CHUNK = 50
 _CONFIRMED_AT_ONCE = 500
 _NOTED_EACH = 50
 _QUICK_S = 1.0
-_IDLE_REST_S, _IDLE_MOST_S = 5.0, 60.0
+_IDLE_REST_S, _IDLE_MOST_S = 5.0, 20.0
 _REFUSED_REST_S = 10.0
 _ODD = frozenset({"unknown", "illegal"})
 
@@ -101,10 +101,10 @@ class Receiver:
             await self._contact.unpaused()
             started = self._clock.monotonic()
             answer = await self._contact.unless_hurried(self._sink.changes(cursor, at_once=at_once))
+            quick = self._clock.monotonic() - started < _QUICK_S
             if isinstance(answer, Changes):
                 cursor, news = await self._take(answer, cursor)
-                quick = self._clock.monotonic() - started < _QUICK_S
-                idle = idle + 1 if quick and not news and not at_once else 0
+                idle = idle + 1 if quick and news == 0 and not at_once else 0
                 if idle:
                     await self._contact.rest(min(_IDLE_MOST_S, _IDLE_REST_S * 2.0 ** (idle - 1)))
             elif isinstance(answer, Unauthorised | Replaced):
@@ -125,8 +125,8 @@ class Receiver:
                 self._trouble.over()
                 return cursor
 
-    async def _take(self, page: Changes, cursor: str) -> tuple[str, int]:
-        """Make a page durable; returns the cursor to go on from and how much of it was news."""
+    async def _take(self, page: Changes, cursor: str) -> tuple[str, int | None]:
+        """Make a page durable; returns the cursor to go on from and how much of it was news, None if it was refused."""
         self._contact.answered("down")
         self._contact.well("down")
         try:
@@ -134,7 +134,7 @@ class Receiver:
         except REFUSALS as refused:
             self._trouble.tell(refused)
             await asyncio.sleep(_REFUSED_REST_S)
-            return cursor, 0
+            return cursor, None
         if page.done is not None:
             await page.done()
         return page.cursor, news

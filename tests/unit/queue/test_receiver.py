@@ -194,7 +194,7 @@ def test_a_lying_portal_fills_neither_the_table_nor_the_log(tmp_path: Path, capl
             )
             assert (kept, audited, odd, stands) == (200, 4, 4, 1)
             asked = here.far.polls[-6:]
-            assert [round(later - earlier) for earlier, later in pairwise(asked)][:4] == [5, 10, 20, 40]
+            assert [round(later - earlier) for earlier, later in pairwise(asked)][:4] == [5, 10, 20, 20]
         told = [record.getMessage() for record in caplog.records]
         assert len(told) == 2
         assert told[0].startswith("changes from the portal are skipped as unknown: Change(event-0")
