@@ -13,7 +13,7 @@ import pytest
 from edge.config import Upstream
 from edge.queue.request import Request, uuid7
 from edge.queue.settlement import Settlement, Trial
-from edge.queue.sink import Dead
+from edge.queue.sink import Dead, Declined, Delivered
 from edge.queue.store import files, outbox
 from edge.queue.store.migrate import migrate
 from edge.queue.store.requests import Requests
@@ -63,3 +63,25 @@ def test_a_refusal_is_kept_without_whom_it_names(
     for told in (error, detail):
         assert not any(name in told.lower() for name in ("siti", "aminah", "sumarni"))
         assert words[:3] in told
+
+
+def test_a_request_that_a_sink_has_no_place_for_is_for_a_person(conn: sqlite3.Connection) -> None:
+    """A whole request is put aside as if it were a detail that nobody misses, and its people wait for ever."""
+    outbox.put(conn, REQUESTS.seal, REQUEST.id, "request", "{}", now=2.0)
+    rows = outbox.claim(conn, REQUESTS.seal, limit=1, now=10.0, most_wait_s=600)
+    settlement = Settlement(REQUESTS, Upstream(url="https://portal.example"), lambda _attempt, _outcome: 1.0)
+    settlement.record(conn, rows, [Declined("no place for it")], Trial(), now=11.0)
+    state, error = conn.execute("SELECT state, error FROM outbox WHERE seq = 2").fetchone()
+    assert (state, error) == ("dead", "no place for it")
+
+
+def test_a_closed_request_is_not_opened_by_an_old_answer(conn: sqlite3.Connection) -> None:
+    """A request that was given up on the box is called forwarded because a late answer says so."""
+    REQUESTS.move(conn, REQUEST.id, "rejected", by="outbox", now=2.0)
+    outbox.put(conn, REQUESTS.seal, REQUEST.id, "request", "{}", now=2.0)
+    rows = outbox.claim(conn, REQUESTS.seal, limit=1, now=10.0, most_wait_s=600)
+    settlement = Settlement(REQUESTS, Upstream(url="https://portal.example"), lambda _attempt, _outcome: 1.0)
+    settlement.record(conn, rows, [Delivered()], Trial(), now=11.0)
+    after = REQUESTS.get(conn, REQUEST.id)
+    assert after is not None
+    assert after.state == "rejected"
