@@ -36,7 +36,8 @@ WHERE state = 'pending' AND priority <= :most AND wish IN ('', :modem) AND modem
 AND start_at <= :now AND (not_before <= :now OR not_before > :far) AND coalesce(expires_at, :now + 1) > :over
 AND (SELECT count(*) FROM (
     SELECT 1 FROM outgoing AS other WHERE other.number_digest = outgoing.number_digest
-    AND other.id <> outgoing.id AND (other.sending_at > :after0 AND other.sending_at <= :until0
+    AND other.id <> outgoing.id AND other.sending_at > :after AND other.sending_at <= :until
+    AND (other.sending_at > :after0 AND other.sending_at <= :until0
     OR other.sending_at > :after1 AND other.sending_at <= :until1
     OR other.sending_at > :after2 AND other.sending_at <= :until2) LIMIT :limit
 )) < :limit
@@ -337,8 +338,8 @@ class Outgoing:
 
 
 def _bounds(recent: Recent) -> dict[str, float]:
-    bounds = padded(recent.day)
-    return {f"{name}{place // 2}": bounds[place] for place, name in enumerate(("after", "until") * MOST_WINDOWS)}
+    names = [f"{name}{place}" for place in ("", *range(MOST_WINDOWS)) for name in ("after", "until")]
+    return dict(zip(names, padded(recent.day), strict=True))
 
 
 def _context(digest: bytes) -> str:

@@ -28,13 +28,20 @@ class Recent:
 
 
 def padded(windows: Windows) -> tuple[float, ...]:
-    """The bounds as `MOST_WINDOWS` pairs of parameters of a statement; pairs that are left over hold nothing."""
+    """The parameters of `within`: the bounds of all, then `MOST_WINDOWS` pairs; one that is left over holds nothing."""
     empty = ((1.0, 0.0),) * (MOST_WINDOWS - len(windows))
-    return tuple(bound for window in (*windows, *empty) for bound in window)
+    first, last = min(since for since, _ in windows), max(until for _, until in windows)
+    return first, last, *(bound for window in (*windows, *empty) for bound in window)
 
 
 def within(statement: str) -> str:
-    """`statement` with each "[column]" as the condition that the column lies in the windows that `padded` gives."""
-    return _COLUMN.sub(
-        lambda found: "(" + " OR ".join([f"({found[1]} > ? AND {found[1]} <= ?)"] * MOST_WINDOWS) + ")", statement
-    )
+    """`statement` with each "[column]" as the condition that the column lies in the windows that `padded` gives.
+
+    The bounds of all stand in front, by which an index is searched.
+    """
+    return _COLUMN.sub(_condition, statement)
+
+
+def _condition(found: re.Match[str]) -> str:
+    one = f"{found[1]} > ? AND {found[1]} <= ?"
+    return f"({one} AND ({' OR '.join([f'({one})'] * MOST_WINDOWS)}))"
