@@ -25,6 +25,7 @@ PAGE_SIZE = 4096  # SQLite's default since 3.12, and what every store has; nothi
 _DEEPEST = 20
 _MENDS_MOST = 2000
 _FREE_LIST_AT = 32
+_PAGES_DOUBTED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,61 @@ class BadRow:
     table: str
     page: int
     values: list[Value]
+
+
+class _Line:
+    """The keys of a table in the order of its tree, which only grow; `torn` after what did not read or did not grow.
+
+    Where a key is smaller than the one before it, either of the two pages may be the wrong one: `start`, after which
+    rows may be missing, is then the last key of some pages before.
+    """
+
+    def __init__(self) -> None:
+        self.torn = self._disordered = False
+        self.start: tuple[Value, ...] | None = None
+        self._after: tuple[Value, ...] | None = None
+        self._before: deque[tuple[int, tuple[Value, ...] | None]] = deque(maxlen=_PAGES_DOUBTED)
+
+    @property
+    def pages(self) -> list[int]:
+        """The last pages."""
+        return [number for number, _ in self._before]
+
+    def turn(self, number: int) -> None:
+        """The next cell is of page `number`."""
+        if not self._before or self._before[-1][0] != number:
+            self._before.append((number, self._after))
+
+    def tear(self) -> None:
+        """A cell does not read."""
+        if not self.torn:
+            self.start = self._after
+        self.torn = True
+
+    def goes_on(self, place: tuple[Value, ...]) -> bool:
+        """Take the next key; False when it is not larger than the last."""
+        if self._after is None or _larger(place, self._after):
+            if not self.torn:
+                self._after = place
+            self._next = place
+            return True
+        if not self._disordered:
+            self.start = self._before[0][1]
+        self.torn = self._disordered = True
+        return False
+
+    def mended(self) -> tuple[tuple[Value, ...] | None, tuple[Value, ...]]:
+        """The hole that ends with the key just taken."""
+        hole = self.start, self._next
+        self._after, self.torn, self._disordered = self._next, False, False
+        return hole
+
+
+def _larger(place: tuple[Value, ...], before: tuple[Value, ...]) -> bool:
+    try:
+        return place > before
+    except TypeError:
+        return False
 
 
 class Images:
@@ -158,21 +214,22 @@ class Carver:
         return [row for row in found if len(row) == columns]
 
     def _walk_table(self, table: Table, root: int) -> Iterator[Found]:
-        after: tuple[Value, ...] | None = None
-        torn = False
+        line = _Line()
         for number, cell in self._cells(root, f"table {table.name}"):
             found = self._row(table, cell, number) if cell is not None else None
+            line.turn(number)
             if found is None or found.table.name != table.name:
-                torn = True
-            else:
-                place = _place(table, found.values, cell)
-                if torn:
-                    self.holes.append(Hole(table.name, after, place))
-                after, torn = place, False
+                line.tear()
+            elif not line.goes_on(_place(table, found.values, cell)):
+                # One of the last pages is another's: written to the wrong place. Whatever it was may lie in the log.
+                for page in line.pages:
+                    self._hurt[page] = None
+            elif line.torn:
+                self.holes.append(Hole(table.name, *line.mended()))
             if found is not None:
                 yield found
-        if torn:
-            self.holes.append(Hole(table.name, after, None))
+        if line.torn:
+            self.holes.append(Hole(table.name, line.start, None))
 
     def _visit(self, number: int, what: str, depth: int = 0) -> None:
         """Mark the pages of an index; its entries are of no use, since indexes are built anew."""
