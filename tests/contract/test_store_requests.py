@@ -216,6 +216,20 @@ def test_a_refused_request_can_be_cancelled_here(conn: sqlite3.Connection) -> No
         REQUESTS.cancel(conn, request.id, by="sms", now=4.0)
 
 
+def test_a_wish_that_was_given_up_can_be_told_again(conn: sqlite3.Connection) -> None:
+    """A villager asks again to cancel, is told that it was passed on, and nothing goes up."""
+    request = REQUESTS.add(conn, new(), now=1.0)
+    (row,) = claim(conn)
+    outbox.settle(conn, row, "delivered", now=1.0)
+    for asked in (1, 2):
+        assert REQUESTS.cancel(conn, request.id, by="citizen", now=2.0) == "asked"
+        assert REQUESTS.cancel(conn, request.id, by="citizen", now=2.0) == "asked"
+        (wish,) = claim(conn)
+        assert (wish.kind, wish.seq) == ("cancel_requested", row.seq + asked)
+        outbox.settle(conn, wish, "dead", now=3.0, error="422")
+        assert outbox.discard(conn, wish.seq, now=3.0, reason="a mistake")
+
+
 def test_backlog_counts(conn: sqlite3.Connection) -> None:
     """The page and the metrics show a wrong queue."""
     for number in range(1, 4):

@@ -144,7 +144,10 @@ class Requests:
             return "cancelled"
         if request.state in lifecycle.CLOSED:
             raise lifecycle.IllegalTransition(f"a request that is {request.state} cannot be cancelled")
-        asked = "SELECT 1 FROM outbox WHERE request = ? AND kind = 'cancel_requested'"
+        asked = (
+            "SELECT 1 FROM outbox WHERE request = ? AND kind = 'cancel_requested' "
+            "AND state NOT IN ('withdrawn', 'expired', 'discarded')"
+        )
         if conn.execute(asked, (identifier,)).fetchone() is None:
             content = json.dumps({"request": identifier, "by": by})
             outbox.put(conn, self.seal, identifier, "cancel_requested", content, now=now)
