@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from edge.queue.store.outgoing_parts import Known, Parts, Sends
+from edge.queue.store.outgoing_parts import Hint, Known, Parts, Sends
 from edge.queue.store.seal import Seal
 from edge.queue.store.windows import DAY_S, HOUR_S, MOST_WINDOWS, Recent, padded
 
@@ -233,7 +233,7 @@ class Outgoing:
         if row is None:
             return ""
         over = wait_s is None or (counted and row[0] >= MOST_ATTEMPTS)
-        self.parts.not_given(conn, outgoing, twins)
+        hint = self.parts.not_given(conn, outgoing, twins)
         conn.execute(
             "UPDATE outgoing SET state = ?, not_before = ?, error = ?, fault = ?, settled_at = ?,"
             " attempts = attempts - ?, modem = CASE WHEN ? THEN modem ELSE '' END WHERE id = ?",
@@ -243,6 +243,8 @@ class Outgoing:
                 *(over or bool(self.parts.states(conn, outgoing) - {"waiting"}), outgoing),
             ),
         )
+        if hint is not None:
+            self._look_again(conn, outgoing, hint, now=now)
         return "failed" if over else "pending"
 
     def doubtful(self, conn: sqlite3.Connection, outgoing: int, error: str, *, settle_at: float, now: float) -> bool:
@@ -316,8 +318,11 @@ class Outgoing:
         """The network took a part; `reference` is what the modem called it. A report that came meanwhile and was not
         about it is looked at again."""
         hint = self.parts.take(conn, message, sequence, reference, now=now)
-        if hint is None:
-            return
+        if hint is not None:
+            self._look_again(conn, message, hint, now=now)
+
+    def _look_again(self, conn: sqlite3.Connection, message: int, hint: Hint, *, now: float) -> None:
+        """Note the report that came while `message` was under way, now that it is known not to be about that part."""
         (digest,) = conn.execute("SELECT number_digest FROM outgoing WHERE id = ?", (message,)).fetchone()
         about = self.parts.report(conn, hint.modem, digest, hint.reference, hint.delivered, now=now)
         if about is not None:

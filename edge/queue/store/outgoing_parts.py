@@ -173,13 +173,20 @@ class Parts:
             (now, message),
         )
 
-    def not_given(self, conn: sqlite3.Connection, message: int, twins: Collection[int]) -> None:
-        """The network refused what it was given last; only `twins` may be there from an earlier try."""
+    def not_given(self, conn: sqlite3.Connection, message: int, twins: Collection[int]) -> Hint | None:
+        """The network refused what it was given last; only `twins` may be there from an earlier try.
+
+        Returns the report that came meanwhile: it was about another part.
+        """
+        hinted = conn.execute(
+            "SELECT modem, hint, hint_delivered FROM outgoing_part WHERE message = ? AND hint IS NOT NULL", (message,)
+        ).fetchone()
         conn.execute("UPDATE outgoing_part SET hint = NULL, hint_delivered = NULL WHERE message = ?", (message,))
         for sequence in self.known(conn, message).given.keys() - set(twins):
             conn.execute(
                 "UPDATE outgoing_part SET state = 'waiting' WHERE message = ? AND sequence = ?", (message, sequence)
             )
+        return None if hinted is None else Hint(hinted[0], hinted[1], _truth(hinted[2]))
 
     def states(self, conn: sqlite3.Connection, message: int) -> set[str]:
         """The states that parts of the message are in."""

@@ -281,6 +281,19 @@ def test_a_modem_that_counts_by_itself_is_understood(conn: sqlite3.Connection, o
     assert [state(conn, row) for row in rows] == ["sent", "sent", "sending"]
 
 
+def test_a_report_that_came_while_another_was_refused_settles_the_one_in_doubt(
+    conn: sqlite3.Connection, outgoing: Outgoing
+) -> None:
+    """A message that the network has would be sent twice because its report came at a bad moment."""
+    doubtful, refused = queue(outgoing, conn), queue(outgoing, conn)
+    start(outgoing, conn, doubtful, 5)
+    outgoing.doubtful(conn, doubtful, "no answer", settle_at=NOW + 90, now=NOW)
+    start(outgoing, conn, refused, 6, now=NOW + 1)
+    assert outgoing.report(conn, "modem", PHONE, 5, True, now=NOW + 2) == ""
+    assert outgoing.not_sent(conn, refused, "busy", fault="network", wait_s=5, now=NOW + 3) == "pending"
+    assert [state(conn, row) for row in (doubtful, refused)] == ["sent", "pending"]
+
+
 @pytest.mark.parametrize("reported", ["before its answer", "after its answer", "after its end"])
 @pytest.mark.parametrize("ended", ["told", "untold", "silent"])
 def test_a_report_on_another_message_settles_none_that_never_left(
