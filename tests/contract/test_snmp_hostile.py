@@ -337,8 +337,8 @@ async def test_a_flood_costs_little_and_hides_nothing() -> None:
             tracemalloc.stop()
             flooding.cancel()
         assert state_of(device) == "silent"
-        assert spent < 3.0, f"{spent:.1f} s of processor time for 6 s of flood, the flooder's own included"
-        assert held < 2_000_000
+        assert spent < 5.0, f"{spent:.1f} s of processor time for 6 s of flood, the flooder's own included"
+        assert held < 4_000_000, "of 9 MB that came"
         agent.reply = serving(mikrotik())
         await device.poll()
         assert state_of(device) == "well"

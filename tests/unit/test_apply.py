@@ -75,7 +75,7 @@ async def test_what_is_not_confirmed_in_time_is_undone(file: Path) -> None:
     apply = started(file, SystemClock())
     await try_(apply, file, confirm_s=1)
     apply.changed.clear()
-    await asyncio.wait_for(apply.changed.wait(), 10)
+    await asyncio.wait_for(apply.changed.wait(), 60)
     assert village(apply) == "Sumberberas"
     assert list(conditions(apply)) == ["config-undone"]
 

@@ -219,7 +219,7 @@ def _on_a_terminal(command: list[str]) -> bytes:
     here, there = os.openpty()
     process = subprocess.Popen(command, stdout=there, stderr=there, stdin=subprocess.DEVNULL)
     os.close(there)
-    said, deadline = b"", time.monotonic() + 30
+    said, deadline = b"", time.monotonic() + 100
     while time.monotonic() < deadline:
         try:
             part = os.read(here, 4096)

@@ -41,7 +41,7 @@ async def running(folder: Path, name: str, *arguments: str) -> AsyncIterator[asy
 
 async def said(process: asyncio.subprocess.Process) -> str:
     assert process.stdout
-    return (await asyncio.wait_for(process.stdout.readline(), 10)).decode().strip()
+    return (await asyncio.wait_for(process.stdout.readline(), 60)).decode().strip()
 
 
 async def test_ours_is_found_and_told(tmp_path: Path) -> None:

@@ -325,7 +325,7 @@ async def test_run_writes_an_outage_at_once() -> None:
     box.store.gate = asyncio.Event()
     running = asyncio.create_task(box.history.run())
     box.history.observe(judged("down", "gateway"))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await box.store.waiting.wait()
     box.store.gate.set()
     await box.history.close()

@@ -42,7 +42,7 @@ def test_rubbish_is_told_once_and_forgotten(tmp_path: Path, content: bytes, capl
     assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     st.recursive(
         st.none() | st.booleans() | st.floats() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)

@@ -85,7 +85,7 @@ class Scene:
         return {raised.condition.code for raised in self.health.current()} - {"device-missing"}
 
     async def until(self, condition: Callable[[], object]) -> None:
-        deadline = time.monotonic() + 8
+        deadline = time.monotonic() + 60
         while not condition():
             assert time.monotonic() < deadline, (self.raised(), self.events[-3:])
             await asyncio.sleep(0.005)
@@ -117,7 +117,7 @@ async def scene(
     task = asyncio.create_task(controller.run())
     here = Scene(controller, host, health, events)
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await controller.guarding.wait()
         for uplink in ("pde", "telkom"):
             here.judge(uplink, "up")

@@ -194,7 +194,7 @@ async def running(chosen: Preferences, ended: asyncio.Event) -> AsyncIterator[No
 async def test_whoever_waits_is_told_at_the_end(path: Path) -> None:
     """The choice would end on paper while the traffic stays where it is."""
     chosen, ended = Preferences(path, SystemClock()), asyncio.Event()
-    async with running(chosen, ended), asyncio.timeout(10):
+    async with running(chosen, ended), asyncio.timeout(60):
         await chosen.set(BOTH, "telkom", HOURS)
         await chosen.set(BOTH, "telkom", 0.05)
         await ended.wait()
@@ -208,7 +208,7 @@ async def test_a_disk_that_fails_at_the_end_is_told_once(tmp_path: Path, caplog:
     folder.mkdir()
     chosen, ended = Preferences(folder / "preference.json", SystemClock()), asyncio.Event()
     with caplog.at_level(logging.INFO):
-        async with running(chosen, ended), asyncio.timeout(10):
+        async with running(chosen, ended), asyncio.timeout(60):
             await chosen.set(BOTH, "telkom", 0.05)
             (folder / "preference.json").unlink()
             folder.rmdir()

@@ -158,7 +158,7 @@ class Running:
     shown: Overview
 
 
-async def once(condition: Callable[[], object], *, within_s: float = 10.0) -> None:
+async def once(condition: Callable[[], object], *, within_s: float = 60.0) -> None:
     """Return as soon as `condition` holds; TimeoutError when it does not in time."""
     async with asyncio.timeout(within_s):
         while True:

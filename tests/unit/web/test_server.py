@@ -111,7 +111,7 @@ async def test_a_header_that_does_not_come_is_given_up() -> None:
         host, port = server.url.removeprefix("http://").split(":")
         reader, writer = await asyncio.open_connection(host, int(port))
         writer.write(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             assert await reader.read() == b""
         writer.close()
 
@@ -135,7 +135,7 @@ async def test_an_unfit_request_is_refused(sent: bytes) -> None:
         host, port = server.url.removeprefix("http://").split(":")
         reader, writer = await asyncio.open_connection(host, int(port))
         writer.write(sent)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             assert (await reader.readline()).startswith((b"HTTP/1.1 4", b"HTTP/1.0 4"))
         writer.close()
         assert await status(server.url + "/healthz") == 200

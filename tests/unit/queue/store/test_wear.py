@@ -57,7 +57,7 @@ async def test_hours_are_noted_in_the_store(tmp_path: Path) -> None:
     own = Wear(store, hour_s=0.01)
     running = asyncio.create_task(own.run())
     payload = os.urandom(100_000)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not (noted := await store.read(wear.recall)).total or len(noted.hours) < 3:
             await store.write(
                 lambda conn: conn.execute("INSERT INTO audit VALUES (NULL, 't', 's', ?, 0)", (payload.hex(),)).rowcount

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from edge.queue.store import rowsum
-from edge.queue.store.mend.carve import Carver, Found, Images
+from edge.queue.store.mend.carve import Carver, Found
+from edge.queue.store.mend.images import Images
 from edge.queue.store.mend.tables import described
 
 SCHEMA = """
