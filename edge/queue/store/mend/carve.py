@@ -10,22 +10,21 @@ Where the walk met damage, it tells between which keys rows may be missing (`Hol
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain, zip_longest
 
-from edge.queue.store.mend import btree, walscan
+from edge.queue.store.mend import btree
 from edge.queue.store.mend.btree import BadPage, Cell, Reader
+from edge.queue.store.mend.images import Images
+from edge.queue.store.mend.line import Line
 from edge.queue.store.mend.record import BadRecord, Value, decode
 from edge.queue.store.mend.tables import Table
 
-PAGE_SIZE = 4096  # SQLite's default since 3.12, and what every store has; nothing is kept back at a page's end
 _DEEPEST = 20
 _MENDS_MOST = 2000
 _FREE_LIST_AT = 32
-_PAGES_DOUBTED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,102 +54,6 @@ class BadRow:
     table: str
     page: int
     values: list[Value]
-
-
-class _Line:
-    """The keys of a table in the order of its tree, which only grow; `torn` after what did not read or did not grow.
-
-    Where a key is smaller than the one before it, either of the two pages may be the wrong one: `start`, after which
-    rows may be missing, is then the last key of some pages before.
-    """
-
-    def __init__(self) -> None:
-        self.torn = self._disordered = False
-        self.start: tuple[Value, ...] | None = None
-        self._after: tuple[Value, ...] | None = None
-        self._before: deque[tuple[int, tuple[Value, ...] | None]] = deque(maxlen=_PAGES_DOUBTED)
-
-    @property
-    def pages(self) -> list[int]:
-        """The last pages."""
-        return [number for number, _ in self._before]
-
-    def turn(self, number: int) -> None:
-        """The next cell is of page `number`."""
-        if not self._before or self._before[-1][0] != number:
-            self._before.append((number, self._after))
-
-    def tear(self) -> None:
-        """A cell does not read."""
-        if not self.torn:
-            self.start = self._after
-        self.torn = True
-
-    def goes_on(self, place: tuple[Value, ...]) -> bool:
-        """Take the next key; False when it is not larger than the last."""
-        if self._after is None or _larger(place, self._after):
-            if not self.torn:
-                self._after = place
-            self._next = place
-            return True
-        if not self._disordered:
-            self.start = self._before[0][1]
-        self.torn = self._disordered = True
-        return False
-
-    def mended(self) -> tuple[tuple[Value, ...] | None, tuple[Value, ...]]:
-        """The hole that ends with the key just taken."""
-        hole = self.start, self._next
-        self._after, self.torn, self._disordered = self._next, False, False
-        return hole
-
-
-def _larger(place: tuple[Value, ...], before: tuple[Value, ...]) -> bool:
-    try:
-        return place > before
-    except TypeError:
-        return False
-
-
-class Images:
-    """The pages of a store's file and of its log, from whose end `missing_frames` are known to be cut off."""
-
-    def __init__(self, file: int, log: bytes, *, page_size: int = PAGE_SIZE, missing_frames: int = 0) -> None:
-        self._file, self._log = file, log
-        self.missing_frames = missing_frames
-        self.page_size = page_size
-        self.scan = walscan.scan(log, page_size=page_size)
-        last = self.scan.committed if self.scan.damaged else self.scan.taken
-        self._frames: dict[int, list[walscan.Frame]] = {}
-        self.lost_frames: list[int] = []
-        for frame in self.scan.frames[:last]:
-            if frame.ours:
-                self._frames.setdefault(frame.page, []).append(frame)
-            else:
-                self.lost_frames.append(frame.number)
-        size = os.fstat(file).st_size
-        self.count = max(
-            [-(-size // page_size), *(page for page in self._frames if page <= (size // page_size) + last)]
-        )
-
-    def newest(self, number: int) -> bytes | None:
-        """The present image of a page, None where there is none."""
-        return next(self.all(number), None)
-
-    def doubtful(self, number: int) -> bool:
-        """Whether the newest image of a page is known to be damaged."""
-        frames = self._frames.get(number)
-        return frames is not None and not frames[-1].right
-
-    def all(self, number: int) -> Iterator[bytes]:
-        """Every image of a page, the newest first."""
-        for frame in reversed(self._frames.get(number, ())):
-            start = frame.at + walscan.FRAME_HEADER
-            yield self._log[start : start + self.page_size]
-        if number > 0:
-            image = os.pread(self._file, self.page_size, (number - 1) * self.page_size)
-            if image:
-                yield image.ljust(self.page_size, b"\0")
 
 
 class Carver:
@@ -214,7 +117,7 @@ class Carver:
         return [row for row in found if len(row) == columns]
 
     def _walk_table(self, table: Table, root: int) -> Iterator[Found]:
-        line = _Line()
+        line = Line()
         for number, cell in self._cells(root, f"table {table.name}"):
             found = self._row(table, cell, number) if cell is not None else None
             line.turn(number)

@@ -25,7 +25,8 @@ import msgspec
 
 from edge.queue.store import files, migrate
 from edge.queue.store.mend import damage
-from edge.queue.store.mend.carve import Carver, Found, Hole, Images
+from edge.queue.store.mend.carve import Carver, Found, Hole
+from edge.queue.store.mend.images import Images
 from edge.queue.store.mend.record import Value
 from edge.queue.store.mend.repair import Report, alike
 from edge.queue.store.mend.tables import Table, described, shown
