@@ -1,8 +1,8 @@
 """One modem at work: its line is kept, what arrives is stored, what is to be sent leaves, and its state is told.
 
-Its tasks live as long as `run`: the keeper (`keeper`), arrivals (`receiving`), messages to send (`sending`), the SIM's
-credit (`credit`) and what is known of its PIN (`pin`). Here their events become one status and the health's conditions; nothing is shared between two
-modems but the store.
+Its tasks live as long as `run`: the keeper (`keeper`), arrivals (`receiving`), messages to send (`sending`), the
+SIM's credit (`credit`) and what is known of its PIN (`pin`). Here their events become one status and the health's
+conditions; nothing is shared between two modems but the store.
 """
 
 from __future__ import annotations
