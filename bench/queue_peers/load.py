@@ -56,6 +56,12 @@ def written_bytes() -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith("write_bytes"))
 
 
+def starved_s() -> float:
+    """Seconds that this process's threads were ready and got no processor (schedstat, the kernel's sched-stats.rst)."""
+    waits = (int((task / "schedstat").read_text().split()[1]) for task in Path("/proc/self/task").iterdir())
+    return sum(waits) / 1e9
+
+
 def resident_kib(most: bool = False) -> int:
     """Resident memory of this process now, or the most it ever had (VmRSS, VmHWM of proc_pid_status(5))."""
     name = "VmHWM" if most else "VmRSS"

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.queue_peers.load import CONTENT, Until, resident_kib, written_bytes
+from bench.queue_peers.load import CONTENT, Until, resident_kib, starved_s, written_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +84,12 @@ async def run_ours(order: Order) -> dict[str, Any]:
     store = await ours.opened(path)
     load = ours.Load(store)
     await load.run(order.what, 1, Until(order.seconds, 1))
-    before = written_bytes()
+    before, starved = written_bytes(), starved_s()
     until = Until(order.seconds, order.most)
     rate = await load.run(order.what, order.producers, until)
+    share = (starved_s() - starved) / (until.begun / rate)
     await store.close()
-    return _result(rate, until, written_bytes() - before, "")
+    return _result(rate, until, written_bytes() - before, "") | {"starved": share}
 
 
 def _result(rate: float, until: Until, written: int, settings: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 import pytest
 
-from bench.queue import EVERY, LOADS, QUICK, Rounds, judge_loads, judge_waiting
+from bench.queue import EVERY, LOADS, QUICK, Rounds, judge_loads, judge_waiting, spare
 from bench.queue_peers.children import Card, build
 from bench.queue_peers.load import Until
 from bench.queue_peers.worker import threads
@@ -58,6 +58,17 @@ def test_the_quick_form_judges_the_same_promises() -> None:
     few = {key: every[key] for card in get_args(Card) for load in QUICK.loads(card) for key in [(card, *load)]}
     assert judged(few) == judged(every)
     assert len(few) < len(every)
+
+
+def test_a_store_without_a_processor_is_not_judged_on_the_slow_card() -> None:
+    """A busy machine's quick form would accuse the store; or a machine with time to spare would excuse it."""
+    figures = judge_loads(rounds(edge_64_slow=3_000))
+    assert spare(figures, 0.05) == []
+    assert not figures["put_64_over_best_peer_slow"]["ok"]
+    assert [name.split(":")[0] for name in spare(figures, 0.2)] == [
+        *("put_64_over_best_peer_slow", "cycle_64_over_best_leasing_slow")
+    ]
+    assert figures["put_64_over_best_peer_slow"] == {"value": 30.0, "wanted": "for the record", "ok": True}
 
 
 def test_rows_that_wait_can_cost_too_much() -> None:
