@@ -69,11 +69,14 @@ def commands(demo: subprocess.Popen[bytes]) -> set[str]:
     return seen
 
 
+FOLLOWED_BY = {"guard": "run"}  # what is over so soon that a busy machine may show its successor first
+
+
 @pytest.mark.parametrize("running", ["edge.simulator.village_main", "iperf3", "guard", "run"])
 def test_kill_9_leaves_no_process_and_the_next_demo_no_file(temporary: dict[str, str], running: str) -> None:
     """A killed demo would leave a daemon, its namespaces and its keys on the machine."""
     with start(temporary) as demo:
-        eventually(lambda: running in commands(demo), 60)
+        eventually(lambda: commands(demo) & {running, FOLLOWED_BY.get(running, running)}, 60)
         family = psutil.Process(demo.pid).children(recursive=True)
         demo.kill()
         demo.wait()
