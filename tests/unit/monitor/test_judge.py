@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edge.config import Monitor
-from edge.monitor.judge import Judge, Signs
+from edge.monitor.judge import MOST_RISES, Judge, Signs
 from edge.monitor.verdict import Obstacle
 
 SETTINGS = Monitor(outage_s=2.5, rise_s=10)
@@ -46,6 +46,21 @@ TABLES: dict[str, list[Step]] = {
         (18.9, WELL, "degraded lossy"),
         (19, WELL, "up"),
     ],
+    "a relapse doubles the rise, and is forgotten": [
+        (0, WELL, "up"),
+        (1, LOSSY, "degraded lossy"),
+        (2, WELL, "degraded lossy"),
+        (12, WELL, "up"),
+        (611, LOSSY, "degraded lossy"),
+        (612, WELL, "degraded lossy"),
+        (631, WELL, "degraded lossy"),
+        (632, WELL, "up"),
+        (1_231, SILENT, "down beyond-gateway"),
+        (1_240, Signs(answering_s=3.0), "up"),
+        (1_241, LOSSY, "degraded lossy"),
+        (1_242, WELL, "degraded lossy"),
+        (1_252, WELL, "up"),
+    ],
     "the cause stays while its own figure is bad": [
         (0, WELL, "up"),
         (1, LOSSY, "degraded lossy"),
@@ -63,6 +78,19 @@ TABLES: dict[str, list[Step]] = {
         (4, Signs(), "down no-device"),
     ],
 }
+
+
+def test_the_rise_is_bounded() -> None:
+    """A line that was restless all day would be called degraded all night."""
+    judge = Judge(SETTINGS)
+    now = 0.0
+    for _ in range(50):
+        judge.judge(WELL, now=now)
+        judge.judge(LOSSY, now=now + 1)
+        judge.judge(WELL, now=now + 2)
+        now += 2 + MOST_RISES * SETTINGS.rise_s
+        judge.judge(WELL, now=now)
+        assert judge.level == "up"
 
 
 @pytest.mark.parametrize("steps", TABLES.values(), ids=TABLES)
