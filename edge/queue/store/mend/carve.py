@@ -11,7 +11,7 @@ Where the walk met damage, it tells between which keys rows may be missing (`Hol
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain, zip_longest
 
@@ -59,8 +59,10 @@ class BadRow:
 class Carver:
     """Carves `images` for rows of `tables`. Read `holes`, `bad` and `faults` when `rows` is exhausted."""
 
-    def __init__(self, images: Images, tables: Mapping[str, Table]) -> None:
-        self._images = images
+    def __init__(
+        self, images: Images, tables: Mapping[str, Table], *, looked: Callable[[], None] = lambda: None
+    ) -> None:
+        self._images, self._looked = images, looked
         self._tables = tables
         self._reader = Reader(images.newest, images.page_size)
         self._seen = bytearray(images.count + 1)
@@ -86,11 +88,13 @@ class Carver:
         unreached = (number for number in range(2, self._images.count + 1) if not self._seen[number])
         for number in [*self._hurt, *unreached]:
             yield from self._look_through(number)
+            self._seen[number] = True
+            self._looked()
 
     @property
     def share(self) -> float:
         """How much of the pages was looked at, from 0 to 1."""
-        return sum(self._seen) / len(self._seen)
+        return sum(self._seen) / max(1, self._images.count)
 
     # ---- trees -------------------------------------------------------------------------------------------------
 

@@ -40,7 +40,7 @@ _GAPS_MOST = 100
 _ROOM_FOR_LOST = 10_000
 _SEQUENCE_MOST = 1 << 48
 
-Progress = Callable[[int, float], None]  # rows taken over, share of the pages that were looked at
+Progress = Callable[[int, Callable[[], float]], None]  # rows found, the share of the pages that were looked at
 
 
 class Salvage:
@@ -54,7 +54,8 @@ class Salvage:
         conn.execute("CREATE TEMP TABLE note (found_at REAL, file TEXT, place TEXT, lost TEXT, detail TEXT)")
         self.untold: list[damage.Damage] = []  # what the store's schema has no place for
         self._tables = described(conn)
-        self._carver = Carver(images, self._tables)
+        self._carver = Carver(images, self._tables, looked=self._tell_progress)
+        self._rows = 0
         self._beside: dict[str, set[int]] = {}
         self.kept: dict[str, int] = dict.fromkeys(self._tables, 0)
         self.lost: list[str] = []
@@ -112,7 +113,8 @@ class Salvage:
     def _keep_all(self) -> None:
         """Take over every row found; those that a tree leads to in batches, as they are rarely there already."""
         batch: list[Found] = []
-        for number, found in enumerate(self._carver.rows(), 1):
+        for found in self._carver.rows():
+            self._rows += 1
             if batch and (len(batch) == _BATCH or batch[0].table is not found.table or not found.reached):
                 self._keep_batch(batch)
                 batch = []
@@ -120,12 +122,15 @@ class Salvage:
                 batch.append(found)
             else:
                 self._keep(found)
-            if number % _COMMIT_EVERY == 0:
+            if self._rows % _COMMIT_EVERY == 0:
                 self._conn.execute("COMMIT")
                 self._conn.execute("BEGIN")
-                self._progress(number, self._carver.share)
+                self._tell_progress()
         if batch:
             self._keep_batch(batch)
+
+    def _tell_progress(self) -> None:
+        self._progress(self._rows, lambda: self._carver.share)
 
     def _keep_batch(self, batch: Sequence[Found]) -> None:
         """Insert rows of one table; when that fails for one of them, one by one."""
@@ -355,10 +360,10 @@ class _Told:
     def __init__(self) -> None:
         self._at = time.monotonic()
 
-    def __call__(self, rows: int, share: float) -> None:
+    def __call__(self, rows: int, share: Callable[[], float]) -> None:
         if time.monotonic() - self._at >= TOLD_EVERY_S:
             self._at = time.monotonic()
-            print(f"{share:.3f} {rows}", flush=True)
+            print(f"{share():.3f} {rows}", flush=True)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -103,9 +103,14 @@ def test_progress_is_told_by_rows_and_share(tmp_path: Path) -> None:
             "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) "
             "INSERT INTO audit (kind, subject, detail, at) SELECT 't', 's', '', 0 FROM n"
         )
-    salvage(path, tmp_path / "new.db", now=NOW, progress=lambda rows, share: told.append((rows, share)))
+    salvage(path, tmp_path / "new.db", now=NOW, progress=lambda rows, share: told.append((rows, share())))
     assert [rows for rows, _ in told] == [10_000, 20_000]
     assert 0.1 < told[0][1] < told[1][1] <= 1
+    told.clear()
+    path.write_bytes(bytes(30 * PAGE))
+    salvage(path, tmp_path / "new.db", now=NOW, progress=lambda rows, share: told.append((rows, share())))
+    assert len(told) == 30, "a file without a row that reads is looked through in silence"
+    assert told[-1] == (0, 1.0)
 
 
 def test_what_cannot_be_read_or_written_is_one_sentence(
