@@ -106,7 +106,7 @@ QUICK = Plan(
     },
 )
 _STARVED = {
-    0.1: ("put_64_over_best_peer_slow", "cycle_64_over_best_leasing_slow"),
+    0.2: ("put_64_over_best_peer_slow", "cycle_64_over_best_leasing_slow"),
     0.3: (
         *("put_64_over_best_peer", "cycle_64_over_best_peer", "put_1_of_raw", "put_1_of_raw_slow"),
         *("put_64_slower_with_many", "put_1_slower_with_many", "claim_1_slower_with_many"),

@@ -63,9 +63,9 @@ def test_the_quick_form_judges_the_same_promises() -> None:
 def test_a_store_without_a_processor_is_not_judged_on_the_slow_card() -> None:
     """A busy machine's quick form would accuse the store; or a machine with time to spare would excuse it."""
     figures = judge_loads(rounds(edge_64_slow=3_000))
-    assert spare(figures, 0.05) == []
+    assert spare(figures, 0.15) == []
     assert not figures["put_64_over_best_peer_slow"]["ok"]
-    assert [name.split(":")[0] for name in spare(figures, 0.2)] == [
+    assert [name.split(":")[0] for name in spare(figures, 0.25)] == [
         *("put_64_over_best_peer_slow", "cycle_64_over_best_leasing_slow")
     ]
     assert figures["put_64_over_best_peer_slow"] == {"value": 30.0, "wanted": "for the record", "ok": True}
