@@ -64,7 +64,8 @@ _DECLARED = (
         "no-uplink",
         "error",
         "Semua jalur internet putus",
-        "Permohonan tetap tersimpan dan dikirim otomatis saat internet kembali.",
+        "Permohonan tetap tersimpan dan dikirim otomatis saat internet kembali. "
+        "Periksa apakah perangkat internet menyala. Bila berlanjut, hubungi Dishubkominfo.",
         "no allowed uplink works for the service class; requests are buffered",
     ),
     Condition(
@@ -78,7 +79,7 @@ _DECLARED = (
         "device-missing",
         "error",
         "Kabel atau perangkat jaringan tidak ditemukan",
-        "Periksa kabel pada kotak router.",
+        "Periksa kabel pada kotak router. Bila belum pulih, hubungi Dishubkominfo.",
         "a network device named in the configuration does not exist",
     ),
     Condition(
@@ -177,7 +178,7 @@ _DECLARED = (
         "modem-network",
         "warning",
         "Modem SMS tidak mendapat sinyal",
-        "Pindahkan antena modem ke dekat jendela.",
+        "Pindahkan antena modem ke dekat jendela. Bila belum pulih, hubungi Dishubkominfo.",
         "the modem is not registered with its network",
     ),
     Condition(
@@ -227,7 +228,7 @@ _DECLARED = (
         "upstream-unreachable",
         "warning",
         "Portal kabupaten belum bisa dihubungi",
-        "Permohonan tetap tersimpan dan dikirim otomatis.",
+        "Permohonan tetap tersimpan dan dikirim otomatis. Bila berlanjut lebih dari satu hari, hubungi Dishubkominfo.",
         "the portal does not answer as agreed; outbox rows wait and are retried",
     ),
     Condition(
@@ -264,7 +265,7 @@ _DECLARED = (
         "store-corrupt",
         "error",
         "Penyimpanan data rusak",
-        "Hubungi Dishubkominfo segera.",
+        "Data yang masih terbaca sudah diselamatkan dan layanan tetap berjalan. Hubungi Dishubkominfo segera.",
         "the database was damaged: what still reads was taken over into a new file, the damaged one was set aside; "
         "holds until `kampung-edge store seen`",
     ),
@@ -272,7 +273,7 @@ _DECLARED = (
         "store-damaged",
         "error",
         "Sebagian data tersimpan rusak",
-        "Hubungi Dishubkominfo segera.",
+        "Layanan tetap berjalan, tetapi ada data yang hilang. Hubungi Dishubkominfo segera.",
         "rows were lost to damage; holds until `kampung-edge store seen`, which names them",
     ),
     Condition(

@@ -127,7 +127,10 @@ def discard(seqs: tuple[int, ...], path: Path, as_json: bool, reason: str, yes: 
     """
     question = _chosen(seqs, False)
     if not yes:
-        click.confirm(f"Give {len(seqs)} up for good?", abort=True, err=True)
+        rows = _counted(len(seqs), "row")
+        click.confirm(
+            f"Give {rows} up for good? A request among them is rejected, and its applicant told.", abort=True, err=True
+        )
     _decide(path, "outbox-discard", "given up", as_json=as_json, reason=reason, **question)
 
 
@@ -148,7 +151,7 @@ def export(file: Path, path: Path, reveal: bool) -> None:
             for row in _pages(here, reveal):
                 out.write(json.dumps(row, ensure_ascii=False) + "\n")
                 count += 1
-    click.echo(f"{count} dead rows exported", err=True)
+    click.echo(f"{_counted(count, 'dead row')} exported", err=True)
 
 
 def _new(file: Path) -> Any:
@@ -202,9 +205,24 @@ def _when(moment: float | None) -> str:
     return "-" if moment is None else f"{datetime.fromtimestamp(moment).astimezone():%Y-%m-%d %H:%M:%S}"
 
 
+def _counted(count: int, what: str) -> str:
+    many = f"{what[:-1]}ies" if what.endswith("y") else f"{what}s"
+    return f"{count} {what if count == 1 else many}"
+
+
+def _verb(count: int) -> str:
+    return "waits" if count == 1 else "wait"
+
+
+def _tries(said: Said) -> str:
+    """How often it was tried, and how often it failed while others arrived."""
+    alone = f", {said['faults']} of them failed while other rows arrived" if said["faults"] else ""
+    return f"{said['attempts']}{alone}" if said["attempts"] else "none"
+
+
 def _line(row: Said) -> str:
     state = click.style(f"{row['state']:10}", fg=_COLOURS.get(row["state"]))
-    tries = f"{row['attempts']} tries" if row["attempts"] else ""
+    tries = _counted(row["attempts"], "try") if row["attempts"] else ""
     more = [row["ticket"], tries, row["why"]]
     facts = f"{row['seq']:7}  {_when(row['created_at'])}  {row['lane']:10} {row['kind']:16} {state}"
     return f"{facts}  {'; '.join(part for part in more if part)}".rstrip()
@@ -221,9 +239,13 @@ def _shown(said: Said) -> list[str]:
         ("next try", said["next_try_s"] is not None and f"in {spoken(said['next_try_s'])}"),
         ("expires", said["expires_at"] and _when(said["expires_at"])),
         ("ended", said["settled_at"] and _when(said["settled_at"])),
-        ("tries", f"{said['attempts']}, {said['faults']} failed by its own fault" if said["attempts"] else "none"),
+        ("tries", _tries(said)),
         ("error", said["why"]),
-        ("holds", said["holds"] and f"{said['holds']} later rows of the same stream wait for it"),
+        (
+            "holds",
+            said["holds"]
+            and f"{_counted(said['holds'], 'later row')} of the same stream {_verb(said['holds'])} for it",
+        ),
         ("content", said["content"] and json.dumps(said["content"], ensure_ascii=False)),
     )
     return [f"{said['seq']}: {state}", *(f"  {label:8} {fact}" for label, fact in facts if fact)]
@@ -233,8 +255,9 @@ def _standing(said: Said) -> list[str]:
     oldest = f", the oldest for {spoken(said['oldest_age_s'])}" if said["oldest_age_s"] else ""
     contact = "never" if said["last_contact_s"] is None else f"{spoken(said['last_contact_s'])} ago"
     way = f"by {said['uplink'] or 'no uplink'}, circuit {said['breaker']}, epoch {said['epoch']}"
+    waits = f"{_counted(said['waiting'], 'row')} {_verb(said['waiting'])}"
     lines = [
-        f"{said['waiting']} rows wait{oldest}; {said['dead']} are dead; {said['bytes']} bytes",
+        f"{waits}{oldest}; {said['dead']} dead; {said['bytes']} bytes",
         f"portal: last answer {contact}, {way}",
     ]
     if said["refused"]:

@@ -205,7 +205,7 @@ def check(path: Path, as_json: bool) -> None:
 @config_option
 @json_option
 def compact(path: Path, as_json: bool) -> None:
-    """Write the store's file anew without its gaps. The daemon must be stopped, and as much room again be free.
+    """Write the store's file anew without its gaps. The daemon must be stopped, twice the file's size be free.
 
     \b
     Example: systemctl stop kampung-edge; kampung-edge store compact; systemctl start kampung-edge

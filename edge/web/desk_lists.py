@@ -103,7 +103,7 @@ def _query(request: web.Request) -> dict[str, str]:
         given = request.query.getall(name, [])
         value = read(given[0]) if given else ""
         if value is None or len(given) > 1:
-            wrong.append(FieldError(name, f"must be {rule}, once"))
+            wrong.append(FieldError(name, f"must be {rule}; and be given once"))
         else:
             wanted[name] = value
     if set(request.query) - PARAMETERS.keys():

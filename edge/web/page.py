@@ -90,7 +90,7 @@ def _environment(village_zone: ZoneInfo) -> jinja2.Environment:
         rupiah=texts.rupiah,
         day=texts.day,
         uplink=texts.uplink_name,
-        subject=texts.subject,
+        subject=lambda raised: texts.subject(raised.condition.code, raised.subject),
         letter=letters.label,
         moment=lambda when: _moment(datetime.fromtimestamp(when, village_zone)),
         clock=lambda when: datetime.fromtimestamp(when, village_zone).strftime("%H.%M.%S"),

@@ -133,6 +133,33 @@ REQUEST_STATE = {
     "expired": "Kedaluwarsa",
 }
 REQUEST_SOURCE = {"sms": "SMS", "desk": "Loket"}
+PART = {
+    "attachments": "lampiran",
+    "clock": "jam",
+    "control": "perintah di kotak",
+    "devices": "pemantau perangkat",
+    "forwarder": "pengiriman ke portal",
+    "history": "catatan jalur internet",
+    "holidays": "daftar hari libur",
+    "hours": "jam layanan",
+    "memory": "pemakaian memori",
+    "modem": "modem SMS",
+    "monitor": "pemantau jalur",
+    "preference": "pilihan jalur",
+    "resolver": "nama internet (DNS)",
+    "scrub": "pemeriksa penyimpanan",
+    "service": "layanan permohonan",
+    "sms": "SMS Center",
+    "traffic": "pengatur jalur",
+    "upkeep": "perawatan penyimpanan",
+    "wear": "pemantau kartu memori",
+    "web": "halaman ini",
+}
+SUBJECT = {
+    "part-crashed": PART,
+    "upstream-certificate": {"own": "milik kotak ini", "portal": "milik portal"},
+    "upstream-unreachable": {"up": "pengiriman", "down": "penerimaan kabar"},
+}
 UNKNOWN = "Belum diketahui"
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "Mei", "Jun", "Jul", "Agu", "Sep", "Okt", "Nov", "Des")
@@ -179,7 +206,15 @@ def uplink_name(name: str) -> str:
     return name.upper() if len(name) <= 3 else name.replace("_", " ").capitalize()
 
 
-def subject(text: str) -> str:
-    """Whom a condition is about: a configured name, and behind it what belongs to it, as written (``PDE gateway``)."""
+def subject(code: str, text: str) -> str:
+    """Whom the condition `code` is about: ``pengiriman``, ``pemantau jalur PDE``, ``Telkom``; "" if the title tells.
+
+    What the configuration names is followed by what belongs to it, as written (``PDE gateway``).
+    """
+    if text == "modem" and code.startswith(("modem-", "sms-")):
+        return ""
     name, space, rest = text.partition(" ")
+    own = SUBJECT.get(code, {})
+    if name in own:
+        return f"{own[name]}{space}{uplink_name(rest)}" if rest else own[name]
     return f"{uplink_name(name)}{space}{rest}"

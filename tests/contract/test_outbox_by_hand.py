@@ -129,7 +129,7 @@ async def test_list_and_show_without_personal_data(box: Box) -> None:
     assert len(out.splitlines()) == 1
     code, out, err = await box.run("show", "1")
     assert (code, err) == (0, "")
-    assert "1 later rows" in out
+    assert "1 later row of the same stream waits for it" in out
     assert NIK not in out
     assert NAME not in out
     assert MASK in out
@@ -146,7 +146,7 @@ async def test_what_is_revealed_is_written_down(box: Box, tmp_path: Path) -> Non
     assert json.loads(out)["content"]["applicant"]["nik"] == NIK
     target = tmp_path / "dead.jsonl"
     code, _, err = await box.run("export", str(target))
-    assert (code, err) == (0, "1 dead rows exported\n")
+    assert (code, err) == (0, "1 dead row exported\n")
     assert target.stat().st_mode & 0o777 == 0o600
     (row,) = map(json.loads, target.read_text().splitlines())
     assert row["content"]["applicant"]["nik"] == MASK
@@ -174,6 +174,14 @@ async def test_retry_lets_a_row_and_those_behind_it_go(box: Box) -> None:
     code, _, err = await box.run("retry")
     assert code == 2
     assert "--all" in err
+
+
+async def test_discard_says_what_it_does_before_it_is_done(box: Box) -> None:
+    """The operator would take it for tidying up, and a citizen read that the letter is refused."""
+    code, _, err = await box.run("discard", "1", "--reason", "test data")
+    assert code == 1
+    assert "Give 1 row up for good? A request among them is rejected, and its applicant told." in err
+    assert (await box.states())[0] == "dead"
 
 
 async def test_discard_wants_a_reason_and_ends_the_request(box: Box) -> None:

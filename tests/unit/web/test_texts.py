@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -64,12 +66,37 @@ def test_uplink_names() -> None:
 
 def test_whom_a_condition_is_about() -> None:
     """PDE's gateway would be called Pde gateway, and an address lose its spelling."""
-    assert [texts.subject(s) for s in ("", "telkom", "pde gateway", "fo_2 tcp://a_b:1")] == [
+    assert [texts.subject("uplink-down", s) for s in ("", "telkom", "pde gateway", "fo_2 tcp://a_b:1", "up")] == [
         "",
         "Telkom",
         "PDE gateway",
         "Fo 2 tcp://a_b:1",
+        "UP",
     ]
+
+
+def test_what_the_program_names_is_said_in_words() -> None:
+    """The office would read that the portal cannot be reached: UP, and that a part named scrub is started again."""
+    said = (
+        ("upstream-unreachable", "up", "pengiriman"),
+        ("upstream-unreachable", "down", "penerimaan kabar"),
+        ("upstream-certificate", "own", "milik kotak ini"),
+        ("modem-missing", "modem", ""),
+        ("modem-missing", "cadangan", "Cadangan"),
+        ("part-crashed", "forwarder", "pengiriman ke portal"),
+        ("part-crashed", "monitor pde", "pemantau jalur PDE"),
+    )
+    for code, name, words in said:
+        assert texts.subject(code, name) == words
+
+
+def test_every_part_of_the_daemon_has_its_words() -> None:
+    """A part that was added would be told to the office by its name in the code."""
+    rooms = ("parts", "network", "service")
+    text = "".join((Path(texts.__file__).parents[1] / f"{room}.py").read_text() for room in rooms)
+    names = set(re.findall(r'"([a-z]+)(?: \{[^"]*)?": (?:self\.|lambda|upkeep\.|scrub\.)|parts\[f?"([a-z]+)', text))
+    found = {name for pair in names for name in pair if name}
+    assert {"traffic", "monitor", "sms", "forwarder", "web"} <= found <= set(texts.PART)
 
 
 def test_every_state_has_its_word() -> None:
