@@ -5,7 +5,8 @@ the file, after which the file system writes its own journal.
 
 The header names two salts, new whenever the log begins anew; each frame repeats them, so a frame of an older round is
 known (https://sqlite.org/fileformat2.html#walformat); so are zeros behind the last one. SQLite takes no lock on this
-file: reading it harms nothing, and only the thread that commits lengthens it.
+file, so reading it harms nothing; it is lengthened only by who holds the right to write, or zeros would come over what
+somebody else commits at its end.
 """
 
 from __future__ import annotations
@@ -46,17 +47,23 @@ class Log:
         place = _HEADER + (wanted - 1) * (_FRAME + self._page)
         return len(salts) == 8 and self._read(place, _FRAME)[_FRAME_SALTS] == salts
 
+    def short(self) -> bool:
+        """Whether the end of the log is near, and it may be longer."""
+        if self._file is None:
+            return False
+        frame, end = _FRAME + self._page, os.fstat(self._file).st_size
+        near = _HEADER + max(0, (end - _HEADER) // frame - _AHEAD_FRAMES) * frame
+        return end < self.bytes_wanted and self._read(near, _FRAME)[_FRAME_SALTS] == self._salts
+
     def lengthen(self) -> None:
-        """Have room ahead where the end of the log is near, up to `bytes_wanted`. OSError where the disk has none.
+        """Have room ahead, up to `bytes_wanted`, within a transaction that may write. OSError where the disk has none.
 
         Nothing is flushed: the next commit does that, once for all of it.
         """
-        frame = _FRAME + self._page
-        end = os.fstat(self._file).st_size if self._file is not None else 0
-        near = _HEADER + max(0, (end - _HEADER) // frame - _AHEAD_FRAMES) * frame
-        longer = min(_LONGER_FRAMES * frame, self.bytes_wanted - end)
-        if self._file is not None and longer > 0 and self._read(near, _FRAME)[_FRAME_SALTS] == self._salts:
-            os.pwrite(self._file, bytes(longer), end)
+        if self._file is not None:
+            end = os.fstat(self._file).st_size
+            longer = min(_LONGER_FRAMES * (_FRAME + self._page), self.bytes_wanted - end)
+            os.pwrite(self._file, bytes(max(0, longer)), end)
 
     def folded(self, frames: int) -> None:
         """The log was folded as far as its readers let it be, and has `frames`."""
