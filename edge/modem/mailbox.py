@@ -158,8 +158,11 @@ class Mailbox(Protocol):
         """Journal `steps` in one transaction; False where what a `Started` names may not be sent any more."""
         ...
 
-    async def recall(self, name: str, /) -> str:
-        """What is remembered of the modem under `name`, "" if nothing."""
+    async def recall(self, name: str, /, *, surely: bool = False) -> str:
+        """What is remembered of the modem under `name`, "" if nothing.
+
+        Also "" where that cannot be read now, but `NotStored` for who must know it `surely`.
+        """
         ...
 
     async def remember(self, name: str, value: str, /) -> None:

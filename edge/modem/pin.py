@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from edge.modem.conversation.procedures import Pin, PinNews
 from edge.modem.mailbox import Mailbox, NotStored
 
 log = logging.getLogger("edge.modem")
+
+T = TypeVar("T")
 
 STORE_AGAIN_S = 5.0
 _KEPT = "sim_pin"
@@ -43,7 +47,7 @@ class PinMemory:
         """Recall what was known of this PIN, and note that it is given; wanted twice, it is this process's own note."""
         if self.pin.noted:
             return
-        became, _, mark = (await self._mailbox.recall(_KEPT)).partition(" ")
+        became, _, mark = (await self._known()).partition(" ")
         if mark == self._mark:
             self.pin.spent, self.pin.refused = True, became == "refused"
         if not self.pin.refused:
@@ -51,18 +55,23 @@ class PinMemory:
         self.pin.noted = True
 
     async def _forget(self) -> None:
-        if await self._mailbox.recall(_KEPT):
+        if await self._known():
             await self._keep("")
 
+    async def _known(self) -> str:
+        """What is remembered: never taken for nothing because the store cannot be read now."""
+        return await self._until_done(lambda: self._mailbox.recall(_KEPT, surely=True))
+
     async def _keep(self, value: str) -> None:
+        await self._until_done(lambda: self._mailbox.remember(_KEPT, value))
+
+    async def _until_done(self, work: Callable[[], Awaitable[T]]) -> T:
         told = False
         while True:
             try:
-                await self._mailbox.remember(_KEPT, value)
+                return await work()
             except NotStored as refused:
                 if not told:
                     log.warning("%s: what became of the PIN is not remembered yet: %s", self._modem, refused)
                 told = True
                 await asyncio.sleep(self._store_again_s)
-            else:
-                return

@@ -279,11 +279,16 @@ class StoreMailbox:
 
     # --- memory and money
 
-    async def recall(self, name: str, /) -> str:
-        """What is remembered of this modem, "" also while the store cannot be read: then it is learnt again."""
+    async def recall(self, name: str, /, *, surely: bool = False) -> str:
+        """What is remembered of this modem, "" also while the store cannot be read: then it is learnt again.
+
+        Who must know it `surely` is told `NotStored` instead.
+        """
         try:
             return await self._store.read(lambda conn: modems.recall(conn, self._modem, name))
         except StoreError as refused:
+            if surely:
+                raise NotStored(str(refused)) from refused
             log.warning("%s: %s is not recalled: %s", self._modem, name, refused)
             return ""
 

@@ -27,11 +27,15 @@ CITIZEN = "+6281234567001"
 
 @dataclass
 class MemoryMailbox:
-    """A mailbox whose memory is a list; `full` makes it refuse, as a full disk would, and reports wait for `open`."""
+    """A mailbox whose memory is a list; `full` makes it refuse, as a full disk would, and reports wait for `open`.
+
+    `unreadable` is a store that cannot be read, as a failing disk's.
+    """
 
     parts: list[Part] = field(default_factory=list)
     known_again: int = 0
     full: bool = False
+    unreadable: bool = False
     open: asyncio.Event = field(default_factory=asyncio.Event)
     sent: dict[int, tuple[int, ...]] = field(default_factory=dict)
     failed: dict[int, tuple[str, Fault | None]] = field(default_factory=dict)
@@ -97,7 +101,11 @@ class MemoryMailbox:
                 self.uncertain[message_id] = error
         return True
 
-    async def recall(self, name: str) -> str:
+    async def recall(self, name: str, *, surely: bool = False) -> str:
+        if self.unreadable:
+            if surely:
+                raise NotStored("unreadable")
+            return ""
         return self.memory.get(name, "")
 
     async def remember(self, name: str, value: str) -> None:

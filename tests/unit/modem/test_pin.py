@@ -58,6 +58,23 @@ async def test_what_the_sim_refused_is_known_by_the_credential(code: str, refuse
         assert (memory.pin.spent, memory.pin.refused) == (refused, refused)
 
 
+async def test_a_store_that_cannot_be_read_is_not_one_that_knows_nothing() -> None:
+    """A refused PIN would be given once more because the disk failed for a moment as the daemon started."""
+    mailbox = MemoryMailbox()
+    async with keeping("1234", mailbox) as memory:
+        memory.pin.want()
+        memory.pin.refuse()
+        await until(lambda: mailbox.memory.get("sim_pin", "").startswith("refused "))
+    mailbox.unreadable = True
+    async with keeping("1234", mailbox) as memory:
+        memory.pin.want()
+        with pytest.raises(TimeoutError):
+            await until(lambda: memory.pin.noted, 0.1)
+        mailbox.unreadable = False
+        await until(lambda: memory.pin.noted)
+        assert memory.pin.refused
+
+
 @pytest.mark.parametrize("code", ["1234", ""])
 async def test_an_open_sim_or_no_credential_ends_what_was_known(code: str) -> None:
     """A PIN that was wrong for another SIM could never be used again."""
