@@ -11,7 +11,6 @@ from edge.kernel.state import PROTOCOL, RULES, TABLES, TOO_SHORT, Change, Family
 from edge.kernel.wire import CREATE, EXCLUSIVE, REPLACE, Wire, attribute, attributes, number, text, u32
 
 _AF: dict[Family, int] = {4: 2, 6: 10}
-_BYTES: dict[Family, int] = {4: 4, 6: 16}
 _NEWROUTE, _DELROUTE, _GETROUTE = 24, 25, 26
 _NEWRULE, _DELRULE, _GETRULE = 32, 33, 34
 # struct rtmsg and struct fib_rule_hdr: family, prefix lengths of destination and source, TOS, table, then

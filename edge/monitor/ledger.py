@@ -48,7 +48,6 @@ class Ledger:
         self._queue: deque[Probe] = deque()
         for track in self._tracks:
             track.forget()
-        self.started_at = now
         self.alive_sent: float | None = None  # when the latest probe that proved life was sent
         self.alive_since: float | None = None  # since when probes prove life, without a silence told
         self.silent_from: float | None = None  # when the first probe lost since then was sent

@@ -66,10 +66,6 @@ class Preferences:
         """Traffic class -> the monotonic time at which its choice ends."""
         return {name: kept.ends for name, kept in self._living().items()}
 
-    def next_end(self) -> float | None:
-        """The monotonic time at which the first choice ends, or None."""
-        return min(self.ends().values(), default=None)
-
     async def set(self, classes: Iterable[str], uplink: str, seconds: float) -> None:
         """Choose `uplink` for `classes` for `seconds` (at most seven days). OSError: it holds, but until a restart."""
         left_s = min(seconds, MOST_S)

@@ -65,8 +65,7 @@ def codes(health: Health) -> list[str]:
 
 
 def upto(path: Path) -> int:
-    with closing(files.connect(path)) as conn:
-        return damage.unseen(conn).upto
+    return damage.unread(path)[0]
 
 
 async def test_a_replaced_store_is_told_until_it_was_seen(path: Path) -> None:

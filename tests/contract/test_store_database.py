@@ -159,17 +159,17 @@ async def test_file_is_for_its_owner_only(store: Store) -> None:
 
 async def test_size_bound_refuses_new_work_and_lets_the_queue_drain(store: Store) -> None:
     """A full store takes on more than it can finish, or cannot settle what it has."""
-    told: list[bool] = []
-    store.on_full(told.append)
+    told: list[tuple[str, bool]] = []
+    store.on_trouble(lambda code, detail: told.append((code, detail is not None)))
     taken, refusal = await fill(store, 50_000)
     assert "max_mbyte" in refusal
     assert 100 < taken < 160
-    assert told == [True]
+    assert told == [("store-full", True)]
     assert store.path.stat().st_size < 8_000_000
     await store.write(insert("y" * 50_000), draining=True)
     assert await store.write(lambda conn: conn.execute("DELETE FROM audit").rowcount, draining=True) == taken + 1
     await store.write(insert())
-    assert told == [True, False]
+    assert told == [("store-full", True), ("store-full", False)]
 
 
 async def test_full_store_refuses_only_what_does_not_fit(store: Store) -> None:

@@ -108,8 +108,8 @@ async def test_a_reader_that_holds_the_log_ends_new_work_before_the_disk(
     store: Store, reader: sqlite3.Connection
 ) -> None:
     """A backup that hangs lets the log grow until the disk is full; or what waits cannot drain; or it never ends."""
-    told: list[bool] = []
-    store.on_full(told.append)
+    told: list[tuple[str, bool]] = []
+    store.on_trouble(lambda code, detail: told.append((code, detail is not None)))
     await store.write(insert)
     reader.execute("BEGIN")
     assert reader.execute("SELECT count(*) FROM audit").fetchone() == (1,)
@@ -119,7 +119,7 @@ async def test_a_reader_that_holds_the_log_ends_new_work_before_the_disk(
     await store.write(erase, draining=True)
     reader.execute("ROLLBACK")
     await store.write(insert)
-    assert told == [True, False]
+    assert told == [("store-full", True), ("store-full", False)]
     for _ in range(FOLDED_AT):
         await store.write(insert, draining=True)
     assert log_of(store).stat().st_size < 2 * FOLDED_AT * FRAME

@@ -20,14 +20,12 @@ class Model:
     (AT+CFUN=1,1 turns an E173 into a disk); `restart_s`: how long it is away then. `settings`: its own commands, given
     once at start, whose refusal does not matter. `storages`: where messages shall lie, best first. `reports_apart`:
     status reports come announced into the storage "SR" even where the modem offers to bring them. `ussd_packed`: USSD
-    strings are packed septets in hexadecimal. `slow_s`: the longest that one of its cheap answers takes. `vendors` are
-    its USB vendor ids.
+    strings are packed septets in hexadecimal. `slow_s`: the longest that one of its cheap answers takes.
     """
 
     name: str
     maker: str = ""
     model: str = ""
-    vendors: tuple[str, ...] = ()
     radio_restart: bool = True
     restart: str = ""
     restart_s: float = 30.0
@@ -55,12 +53,11 @@ MODELS = (
         "huawei-stick",  # E1xx, E3xx, K3xxx: Qualcomm sticks; ^RSSI, ^BOOT and their like come unasked
         maker="huawei",
         model=r"^(E1|E2|E3|K3|K4|MG|EM)",
-        vendors=("12d1",),
         settings=("AT^CURC=0",),
         ussd_packed=True,
         slow_s=8.0,
     ),
-    Model("huawei", maker="huawei", vendors=("12d1",), settings=("AT^CURC=0",), slow_s=8.0),
+    Model("huawei", maker="huawei", settings=("AT^CURC=0",), slow_s=8.0),
     Model(
         "sim800",  # also SIM800L, SIM808, SIM900; the network's time comes as *PSUTTZ
         maker="simcom",
@@ -73,7 +70,6 @@ MODELS = (
         "sim7600",  # +CMTI: ,-1; "SM" is slow and small
         maker="simcom",
         model=r"(SIM_?7|SIM_?A?76|A76)",
-        vendors=("1e0e",),
         restart="AT+CFUN=1,1",
         restart_s=40.0,
         storages=("ME", "SM", "MT"),
@@ -82,7 +78,6 @@ MODELS = (
         "quectel",
         maker="quectel",
         model=r"^(E[CGPM]\d|BG|UC|RM)",
-        vendors=("2c7c",),
         restart="AT+CFUN=1,1",
         restart_s=40.0,
         settings=('AT+QURCCFG="urcport","usbat"',),
@@ -92,21 +87,19 @@ MODELS = (
     Model(
         "zte",  # MF sticks: AT+CFUN=0 makes some forget their way back; ^ and + chatter is muted by AT+ZURC
         maker="zte",
-        vendors=("19d2",),
         radio_restart=False,
         restart="AT+ZRST",
         settings=("AT+ZOPRT=5",),
         slow_s=8.0,
     ),
-    Model("wavecom", maker="wavecom|sierra", vendors=("1199",), restart="AT+CFUN=1", settings=("AT+CSMS=0",)),
+    Model("wavecom", maker="wavecom|sierra", restart="AT+CFUN=1", settings=("AT+CSMS=0",)),
     Model(
         "siemens",
         maker="siemens|cinterion|telit cinterion",
-        vendors=("1e2d",),
         restart="AT+CFUN=1,1",
         settings=("AT+CSMS=0",),
     ),
-    Model("telit", maker="telit", vendors=("1bc7",), restart="AT#REBOOT", restart_s=40.0, settings=("AT+CSMS=0",)),
+    Model("telit", maker="telit", restart="AT#REBOOT", restart_s=40.0, settings=("AT+CSMS=0",)),
     GENERIC,
 )
 

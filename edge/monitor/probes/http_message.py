@@ -71,20 +71,9 @@ class Response:
     _left: int = 0
 
     @property
-    def begun(self) -> bool:
-        """Whether the head is whole, so that `status` and `headers` hold."""
-        return self._framing != "head"
-
-    @property
     def complete(self) -> bool:
         """Whether nothing more belongs to this response."""
         return self._framing == "done"
-
-    @property
-    def expected(self) -> int | None:
-        """Bytes of the body as the peer announced them; None where it did not."""
-        text = self.headers.get("content-length", "")
-        return int(text) if text else None
 
     def feed(self, data: bytes) -> None:
         """Take bytes as they arrived."""

@@ -15,7 +15,6 @@ LOW_DBM = -25.0
 CRITICAL_DBM = -28.0
 MARGIN_DB = 1.0
 DARK_DBM = -35.0
-CODES = ("optical-low", "optical-critical", "device-port-down")
 _MOST_NAMES = 8
 
 Finding = tuple[str, str]  # a condition's code and the part of the device, "" for its only module

@@ -76,7 +76,6 @@ class Store:
         self._expected = 1
         self._patient_until = 0.0
         self._watchers: dict[str, list[Callable[[], None]]] = {}
-        self._on_full: Callable[[bool], None] = lambda _full: None
         self._on_trouble: Callable[[str, str | None], None] = lambda _code, _detail: None
         self._troubles: dict[str, str] = {}
         self._on_damage: Callable[[Path], None] = lambda _path: None
@@ -133,10 +132,6 @@ class Store:
     def watch(self, table: str, callback: Callable[[], None]) -> None:
         """Call `callback` on the loop after every commit that inserted into `table`."""
         self._watchers.setdefault(table, []).append(callback)
-
-    def on_full(self, callback: Callable[[bool], None]) -> None:
-        """Call `callback(True)` on the loop when new work starts to be refused, `callback(False)` when it ends."""
-        self._on_full = callback
 
     def on_trouble(self, callback: Callable[[str, str | None], None]) -> None:
         """Call `callback(code, detail)` on the loop when a health condition begins, `callback(code, None)` at its end.
@@ -226,8 +221,6 @@ class Store:
             self._on_trouble(code, None)
         for code in troubles.keys() - before.keys():
             self._on_trouble(code, troubles[code])
-        if ("store-full" in before) != ("store-full" in troubles):
-            self._on_full("store-full" in troubles)
 
     # ---- the reader thread
 

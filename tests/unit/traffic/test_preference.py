@@ -50,15 +50,13 @@ async def test_it_ends_by_itself(path: Path) -> None:
     """An uplink chosen for two hours would be used for ever."""
     clock = HeldClock()
     chosen = Preferences(path, clock, boot="a")
-    assert chosen.next_end() is None
     await chosen.set(BOTH, "telkom", 2 * HOURS)
     assert chosen.current() == {"service": "telkom", "control": "telkom"}
-    assert chosen.next_end() == 1000 + 2 * HOURS
+    assert chosen.ends() == dict.fromkeys(BOTH, 1000 + 2 * HOURS)
     clock.pass_(2 * HOURS - 1)
     assert chosen.current() == {"service": "telkom", "control": "telkom"}
     clock.pass_(1)
-    assert chosen.current() == {}
-    assert chosen.next_end() is None
+    assert (chosen.current(), chosen.ends()) == ({}, {})
 
 
 async def test_each_class_has_its_own(path: Path) -> None:
@@ -67,7 +65,7 @@ async def test_each_class_has_its_own(path: Path) -> None:
     await chosen.set(BOTH, "telkom", HOURS)
     await chosen.set(("service",), "pde", 60)
     assert chosen.current() == {"service": "pde", "control": "telkom"}
-    assert chosen.next_end() == 1060
+    assert chosen.ends() == {"service": 1060, "control": 1000 + HOURS}
     await chosen.clear(("service",))
     assert chosen.current() == {"control": "telkom"}
     await chosen.clear()
@@ -119,11 +117,11 @@ async def test_a_clock_set_later_corrects_the_end(path: Path) -> None:
     await Preferences(path, HeldClock(), boot="a").set(BOTH, "telkom", 2 * HOURS)
     after = HeldClock(mono=5.0, now=0.0, sure=False)
     again = Preferences(path, after, boot="b")
-    assert again.next_end() == 5 + 2 * HOURS
+    assert again.ends() == dict.fromkeys(BOTH, 5 + 2 * HOURS)
     after.mono, after.now, after.sure = 35.0, 1_790_000_000.0 + HOURS, True
-    assert again.next_end() == 35 + HOURS
+    assert again.ends() == dict.fromkeys(BOTH, 35 + HOURS)
     after.now += 365 * 86_400
-    assert again.next_end() == 35 + HOURS, "once settled, wall time is of no interest"
+    assert again.ends() == dict.fromkeys(BOTH, 35 + HOURS), "once settled, wall time is of no interest"
 
 
 async def test_an_unsure_end_stays_unsure_over_a_restart(path: Path) -> None:
@@ -140,7 +138,7 @@ async def test_seven_days_are_the_most(path: Path) -> None:
     clock = HeldClock()
     chosen = Preferences(path, clock, boot="a")
     await chosen.set(BOTH, "telkom", 1e12)
-    assert chosen.next_end() == 1000 + MOST_S
+    assert chosen.ends() == dict.fromkeys(BOTH, 1000 + MOST_S)
 
 
 def put(path: Path, content: str) -> None:

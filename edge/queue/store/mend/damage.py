@@ -86,9 +86,8 @@ def listed(conn: sqlite3.Connection, *, since: float = 0.0) -> list[Damage]:
 
 @dataclass(frozen=True, slots=True)
 class Unseen:
-    """What nobody has said to have seen: up to which number it goes, how much is lost, and the last replacement."""
+    """What nobody has said to have seen: how much is lost, the last of it, and the last replacement."""
 
-    upto: int
     losses: int
     last_lost: str
     replaced: str
@@ -120,12 +119,11 @@ def _span(conn: sqlite3.Connection) -> tuple[int, int]:
 
 def unseen(conn: sqlite3.Connection) -> Unseen:
     """What was found since `mark_seen` was last called; bits that were put right do not count."""
-    last, since = _span(conn)
+    _, since = _span(conn)
     (losses,) = conn.execute("SELECT count(*) FROM damage WHERE seq > ? AND lost <> ''", (since,)).fetchone()
     lost = _last(conn, "SELECT lost FROM damage WHERE seq > ? AND lost <> ''", since)
-    return Unseen(
-        last, losses, lost, _last(conn, f"SELECT detail FROM damage WHERE seq > ? AND place = '{REPLACED}'", since)
-    )
+    replaced = _last(conn, f"SELECT detail FROM damage WHERE seq > ? AND place = '{REPLACED}'", since)
+    return Unseen(losses, lost, replaced)
 
 
 def _last(conn: sqlite3.Connection, asked: str, since: int) -> str:
