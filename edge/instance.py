@@ -1,7 +1,8 @@
 """One daemon a box: the lock that keeps a second one out, and the count of crashes in a row.
 
 Both live in `run_dir`, which the service manager keeps between restarts and a reboot empties. The lock is on the
-directory itself, so that it needs no room there (flock(2)): a full /run must not keep a village off the network.
+directory itself, so that it needs no room there (flock(2)): a full /run must not keep a village off the network. Nobody
+else may read that directory, or they could hold the lock.
 """
 
 from __future__ import annotations

@@ -148,6 +148,14 @@ def test_dnsmasq_runs_as_the_daemon_s_own_user(key: str) -> None:
     assert lines(UNITS[2], key) == lines(UNITS[0], key)
 
 
+def test_nobody_else_can_hold_the_daemon_s_lock() -> None:
+    """Whoever may open the directory for reading may lock it (flock(2)): any account could keep the daemon down."""
+    made = (ROOT / "systemd" / "kampung-edge.tmpfiles").read_text().splitlines()
+    (folder,) = (line.split() for line in made if line.startswith("d /run/kampung-edge "))
+    for mode in (folder[2], *lines(UNITS[0], "RuntimeDirectoryMode"), *lines(UNITS[2], "RuntimeDirectoryMode")):
+        assert int(mode, 8) & 0o066 == 0
+
+
 def test_the_daemon_sees_whom_it_signals() -> None:
     """Under hidepid a process with more capabilities is hidden (proc(5)), so names would follow no uplink."""
     assert lines(UNITS[0], "ProtectProc") == ["default"]
