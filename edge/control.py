@@ -28,6 +28,8 @@ SOCKET = "control.sock"
 MOST_BYTES = 1 << 20
 PATIENCE_S = 10.0
 ROOM_EVERY_S = 2.0
+_LONGER_S = 2.0  # so much longer the asker waits, to hear that it took too long
+_LATE = "the daemon did not answer within %g s and may do it all the same: look before you ask again"
 _MOST_ASKING = 8
 _UCRED = struct.Struct("3i")
 
@@ -41,10 +43,11 @@ class NotRunning(Exception):
 
 
 class Control:
-    """Answers the commands. Handlers come and go with the parts that know the answers."""
+    """Answers the commands, each in `patience_s`. Handlers come and go with the parts that know the answers."""
 
-    def __init__(self, run_dir: Path) -> None:
+    def __init__(self, run_dir: Path, *, patience_s: float = PATIENCE_S) -> None:
         self.listening = asyncio.Event()
+        self._patience_s = patience_s
         self._run_dir = run_dir
         self._handlers: dict[str, Handler] = {}
         self._asking = asyncio.Semaphore(_MOST_ASKING)
@@ -82,7 +85,7 @@ class Control:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            async with asyncio.timeout(PATIENCE_S), self._asking:
+            async with asyncio.timeout(self._patience_s), self._asking:
                 if _allowed(writer.get_extra_info("socket")):
                     answer = await self._answer(await reader.readline())
                 else:
@@ -92,7 +95,8 @@ class Control:
         except (OSError, ValueError) as error:  # the asker went away, or sent a line without an end
             log.debug("control: %s", error)
         except TimeoutError:
-            log.info("control: a question was not asked, answered or read within %g s", PATIENCE_S)
+            log.info("control: a question was not asked, answered or read within %g s", self._patience_s)
+            writer.write(json.dumps({"error": _LATE % self._patience_s}).encode() + b"\n")
         finally:
             writer.close()
 
@@ -143,7 +147,7 @@ def _allowed(sock: socket.socket) -> bool:
     return user in (0, os.geteuid())
 
 
-def ask(run_dir: Path, question: dict[str, Any], *, patience_s: float = PATIENCE_S) -> Answer:
+def ask(run_dir: Path, question: dict[str, Any], *, patience_s: float = PATIENCE_S + _LONGER_S) -> Answer:
     """The running daemon's answer, blocking. NotRunning without a daemon, Refused with its reason."""
     with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as sock:
         sock.settimeout(patience_s)
@@ -157,7 +161,7 @@ def ask(run_dir: Path, question: dict[str, Any], *, patience_s: float = PATIENCE
         except PermissionError as error:
             raise Refused(f"{run_dir / SOCKET}: permission denied; run it as root") from error
         except TimeoutError as error:
-            raise Refused(f"the daemon did not answer within {patience_s:g} s; look at its log") from error
+            raise Refused(_LATE % patience_s) from error
         except (FileNotFoundError, ConnectionRefusedError) as error:  # a socket that a killed daemon left refuses
             raise NotRunning(f"no daemon runs in {run_dir}; start it: systemctl start kampung-edge") from error
         except (ConnectionError, ValueError) as error:

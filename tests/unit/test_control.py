@@ -15,8 +15,8 @@ from edge.control import MOST_BYTES, SOCKET, Control, NotRunning, Refused, ask
 
 
 @asynccontextmanager
-async def answering(run_dir: Path) -> AsyncIterator[Control]:
-    control = Control(run_dir)
+async def answering(run_dir: Path, **settings: Any) -> AsyncIterator[Control]:
+    control = Control(run_dir, **settings)
     task = asyncio.create_task(control.run())
     await control.listening.wait()
     try:
@@ -69,6 +69,19 @@ async def test_a_handlers_bug_is_told(tmp_path: Path, caplog: pytest.LogCaptureF
         with pytest.raises(Refused, match="failed to answer"):
             await asked(tmp_path, ask="echo")
     assert "could not be answered" in caplog.text
+
+
+async def test_what_took_too_long_may_be_done_all_the_same(tmp_path: Path) -> None:
+    """Whoever sends an SMS while the card is slow would read that no daemon runs, and send it twice."""
+
+    async def hang(_question: dict[str, Any]) -> dict[str, Any]:
+        await asyncio.Event().wait()
+        return {}
+
+    async with answering(tmp_path, patience_s=0.05) as control:
+        control.offer({"hang": hang})
+        with pytest.raises(Refused, match="may do it all the same"):
+            await asked(tmp_path, ask="hang")
 
 
 async def test_a_withdrawn_question_is_refused(tmp_path: Path) -> None:
