@@ -39,6 +39,7 @@ from edge.sms import letters
 from edge.sms.by_hand import ByHand
 from edge.sms.center import Center
 from edge.sms.mailbox import StoreMailbox
+from edge.sms.staff import StaffByHand
 from edge.views import Views
 from edge.web.server import Server
 
@@ -131,7 +132,8 @@ class Service:
             hindered=self.views.hindered,
             timezone=self._config.village.timezone,
         )
-        handlers = self.views.handlers() | by_hand.handlers() | self._alarm.handlers()
+        staff = StaffByHand(self._store, self._seal, clock=self._clock)
+        handlers = self.views.handlers() | by_hand.handlers() | staff.handlers() | self._alarm.handlers()
         if self._driver:
             handlers |= self._driver.handlers()
         if self._forwarder:

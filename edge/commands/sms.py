@@ -6,6 +6,7 @@ import click
 
 from edge.commands.sms_codec import decode, encode
 from edge.commands.sms_queue import COMMANDS
+from edge.commands.sms_staff import staff
 
 
 @click.group("sms", short_help="Send and follow SMS by hand; read and write PDUs.")
@@ -19,5 +20,5 @@ def sms() -> None:
     """
 
 
-for _command in (*COMMANDS, decode, encode):
+for _command in (*COMMANDS, staff, decode, encode):
     sms.add_command(_command)

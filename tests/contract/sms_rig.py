@@ -22,6 +22,7 @@ from edge.queue.store.database import Store
 from edge.queue.store.messages import Messages
 from edge.queue.store.seal import Seal
 from edge.sms.by_hand import ByHand
+from edge.sms.staff import StaffByHand
 from tests.unit.config_mistakes import DATA
 
 NUMBER = "+6281234567001"
@@ -132,7 +133,7 @@ async def box(tmp_path: Path) -> AsyncIterator[Box]:
         hindered=lambda: made.hindered,
     )
     made = Box(store, control, file, by_hand, clock)
-    control.offer(by_hand.handlers())
+    control.offer(by_hand.handlers() | StaffByHand(store, SEAL, clock=clock).handlers())
     task = asyncio.create_task(control.run())
     await control.listening.wait()
     yield made

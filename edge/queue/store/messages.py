@@ -166,7 +166,7 @@ class Messages:
         ).fetchone()
         if row is None:
             return None
-        sender, text = self._seal.open(row[0], "inbound.sender"), self._seal.open(row[2], _context(row[6]))
+        sender, text = self._seal.open(row[0], "inbound.sender"), self._seal.open(row[2], context(row[6]))
         return Inbound(inbound, sender, bool(row[1]), text, row[3], row[4], row[5])
 
     def handled(self, conn: sqlite3.Connection, inbound: int, outcome: str, *, now: float) -> None:
@@ -234,7 +234,7 @@ class Messages:
             " received_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
             (
                 *(part.modem, self._seal.seal(part.sender, "inbound.sender"), digest),
-                *(part.alphanumeric, self._seal.seal(text, _context(digest)), self._seal.digest(text, "text")),
+                *(part.alphanumeric, self._seal.seal(text, context(digest)), self._seal.digest(text, "text")),
                 *(part.timestamp, now),
             ),
         ).fetchone()
@@ -271,5 +271,6 @@ class Messages:
         )
 
 
-def _context(digest: bytes) -> str:
+def context(digest: bytes) -> str:
+    """What a received text is sealed for: the keyed hash of its sender."""
     return f"inbound.text:{digest.hex()}"
