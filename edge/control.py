@@ -92,11 +92,11 @@ class Control:
                     answer = {"error": "only root and the daemon's own user may ask; run it as root"}
                 writer.write(json.dumps(answer, ensure_ascii=False).encode() + b"\n")
                 await writer.drain()
-        except (OSError, ValueError) as error:  # the asker went away, or sent a line without an end
-            log.debug("control: %s", error)
-        except TimeoutError:
+        except TimeoutError:  # before OSError, which is its base
             log.info("control: a question was not asked, answered or read within %g s", self._patience_s)
             writer.write(json.dumps({"error": _LATE % self._patience_s}).encode() + b"\n")
+        except (OSError, ValueError) as error:  # the asker went away, or sent a line without an end
+            log.debug("control: %s", error)
         finally:
             writer.close()
 
