@@ -166,10 +166,9 @@ async def test_version_2c_says_that_silence_may_be_the_community(agent: Snmpd) -
 async def test_a_device_without_snmp_is_named_so(agent: Snmpd) -> None:
     """A closed port says at once that SNMP is off; nobody should wait for a time-out to learn less."""
     device, health = _device(agent, "3", secret())
-    began = asyncio.get_running_loop().time()
-    await device.poll()
-    await device.poll()
-    assert asyncio.get_running_loop().time() - began < 4, "two time-outs of 3 s"
+    async with asyncio.timeout(50):  # thirty time-outs take 90 s
+        for _ in range(30):
+            await device.poll()
     assert _codes(health) == ["device-silent"]
     assert "SNMP is off or on another port" in device.figures.detail
 

@@ -138,7 +138,7 @@ def talking(name: str = OFFICE, port: int = PORT) -> Iterator[Callable[[], str]]
 
     def say() -> str:
         try:
-            client.settimeout(10)
+            client.settimeout(60)
             client.sendall(b"still there?")
             return "ok" if client.recv(100) else "reset"
         except TimeoutError:

@@ -117,7 +117,7 @@ def office_call() -> Iterator[Any]:
 
             def speak() -> bytes:
                 client.sendall(b"service")
-                peer.settimeout(10)
+                peer.settimeout(60)
                 return peer.recv(100)
 
             assert speak() == b"service"
@@ -272,6 +272,6 @@ def bound(device: str, address: str) -> str:
     """What a socket of the box that insists on `device` hears at `address`."""
     with living_in("box"), socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
-        probe.settimeout(10)
+        probe.settimeout(60)
         probe.connect((address, PORT + 2))
         return probe.recv(100).decode()

@@ -33,7 +33,7 @@ async def test_a_cut_line_loses_everything_but_its_gateway_answers() -> None:
             _, door = await netns.connect(village.BOX, village.GATEWAY["pde"], village.DOOR_PORT)
         door.close()
         PDE.heal()
-        assert await observer.line_used(OFFICE) == "pde"
+        assert await observer.line_used(OFFICE, within_s=30) == "pde"
 
 
 async def test_a_new_request_shows_the_move() -> None:
@@ -47,7 +47,7 @@ async def test_a_new_request_shows_the_move() -> None:
         seconds = await moving
         assert await observer.moved(OFFICE, "pde", within_s=0.5) is None
     assert seconds is not None
-    assert 0.5 <= seconds < 5
+    assert 0.5 <= seconds < 20
 
 
 async def test_a_crowded_line_delays_and_loses() -> None:

@@ -35,7 +35,7 @@ GUEST_ADDRESS = {GUEST: "172.20.0.11", OTHER_GUEST: "172.20.0.12"}
 GATEWAY = {PDE: "10.35.10.1", TELKOM: "100.64.7.1"}
 PORT = 8099
 WAIT_S = 0.4  # for an answer that should not come
-PATIENCE_S = 10.0  # for one that should, however busy the machine is
+PATIENCE_S = 30.0  # for one that should, however busy the machine is
 
 
 def uplinks() -> tuple[config.Uplink, ...]:

@@ -103,7 +103,7 @@ async def test_a_portal_that_moves_its_cursor_for_nothing_is_not_asked_without_r
     )
     task = asyncio.create_task(receiver.run())
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await contact.rested.wait()
         assert sink.asked <= 3
     finally:

