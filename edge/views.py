@@ -17,6 +17,7 @@ from edge.monitor.host import Host, HostFigures
 from edge.monitor.snmp.figures import DeviceFigures
 from edge.monitor.watcher import Watcher
 from edge.queue.forwarder import Forwarder
+from edge.queue.store import staff
 from edge.queue.store.database import Store
 from edge.queue.store.mail import Figures, Mail
 from edge.queue.store.outbox_view import dead_requests
@@ -91,7 +92,7 @@ class Views:
 
     async def overview(self) -> Overview:
         """Everything on the page."""
-        requests = await self._store.read(self._latest)
+        requests, unread = await self._store.read(lambda conn: (self._latest(conn), staff.waiting(conn)))
         return Overview(
             village=self._village.name,
             kind=self._village.kind,
@@ -104,6 +105,7 @@ class Views:
             host=_shown(self._host.figures()),
             devices=tuple(device_view(figures) for figures in self._devices()),
             health=self._health.current(),
+            unread=unread,
         )
 
     def _latest(self, conn: sqlite3.Connection) -> tuple[RequestView, ...]:

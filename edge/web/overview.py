@@ -146,7 +146,10 @@ class HostView:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """Everything on the page. A part that is not configured or not known yet is None; `village` is its plain name."""
+    """Everything on the page. A part that is not configured or not known yet is None; `village` is its plain name.
+
+    `unread` counts the messages for the office's staff that nobody has read.
+    """
 
     village: str
     kind: str
@@ -159,3 +162,4 @@ class Overview:
     host: HostView | None = None
     devices: tuple[DeviceView, ...] = ()
     health: tuple[Raised, ...] = ()
+    unread: int = 0

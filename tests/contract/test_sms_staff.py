@@ -8,6 +8,7 @@ import sqlite3
 import pytest
 
 from edge.control import Refused
+from edge.queue.store import staff
 from edge.queue.store.messages import Part
 from edge.sms.staff import StaffByHand
 from tests.contract.sms_rig import MASKED, NUMBER, SEAL, Box, box, call
@@ -58,6 +59,15 @@ async def test_a_complaint_is_read_and_noted_as_read(box: Box) -> None:
     assert [row["read_at"] is None for row in every] == [False, True]
     done = await call(box, "staff", "--read", str(first), "--read", "99", "--json")
     assert (done.returncode, json.loads(done.stdout)) == (1, {"done": [], "not_unread": [first, 99]})
+
+
+async def test_the_page_counts_what_nobody_has_read(box: Box) -> None:
+    """The office would learn of a complaint when the villager comes and asks."""
+    first = await written(box)
+    await written(box, "lampu mati")
+    assert await box.store.read(staff.waiting) == 2
+    await call(box, "staff", "--read", str(first))
+    assert await box.store.read(staff.waiting) == 1
 
 
 async def test_numbers_and_texts_are_shown_only_when_asked_for_and_that_is_audited(box: Box) -> None:

@@ -15,10 +15,18 @@ from edge.queue.store import audit
 from edge.queue.store.messages import context
 from edge.queue.store.seal import Seal, SealBroken
 
+COUNTED_MOST = 1_000
+"""Unread messages are counted up to this many, so that a page never reads a long table."""
 _LOOK = (
     "SELECT s.id, s.kind, s.ticket, s.created_at, s.read_at, i.sender, i.text, i.sender_digest "
     "FROM staff_message AS s LEFT JOIN inbound AS i ON i.id = s.inbound"
 )
+
+
+def waiting(conn: sqlite3.Connection) -> int:
+    """How many messages nobody has read yet, at most `COUNTED_MOST`."""
+    counted = "SELECT count(*) FROM (SELECT 1 FROM staff_message WHERE read_at IS NULL LIMIT ?)"
+    return int(conn.execute(counted, (COUNTED_MOST,)).fetchone()[0])
 
 
 @dataclass(frozen=True, slots=True)

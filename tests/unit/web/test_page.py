@@ -81,6 +81,12 @@ def test_a_request_that_was_refused_is_told_from_one_that_waits() -> None:
     assert texts.STUCK in render(replace(WELL, requests=(replace(waiting, stuck=True),)))
 
 
+def test_messages_for_people_that_nobody_has_read_are_counted() -> None:
+    """A villager waits for an answer to a complaint of which nobody at the office knows."""
+    assert texts.UNREAD not in render(WELL)
+    assert f"<dt>{texts.UNREAD}</dt><dd>3</dd>" in render(replace(WELL, unread=3))
+
+
 def test_devices_are_shown_only_where_there_are_some() -> None:
     """Most offices have none: an empty table would ask for what is not there."""
     assert f">{texts.DEVICES}<" not in render(WELL)
