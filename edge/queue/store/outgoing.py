@@ -190,11 +190,12 @@ class Outgoing:
     ) -> bool:
         """Mark a pending message as being sent by `modem`, its first part as given; False when it is not pending.
 
-        `parts` are sequence and TP-MR of what is sent now, in order.
+        `parts` are sequence and TP-MR of what is sent now, in order. Where the disk failed at the commit and had taken
+        it all the same, it is written down once more: a modem sends one message at a time.
         """
         done = conn.execute(
-            "UPDATE outgoing SET state = 'sending', attempts = attempts + 1, sending_at = ?, modem = ?, fault = '' "
-            "WHERE id = ? AND state = 'pending'",
+            "UPDATE outgoing SET state = 'sending', attempts = attempts + (state = 'pending'), sending_at = ?1,"
+            " modem = ?2, fault = '' WHERE id = ?3 AND (state = 'pending' OR (state = 'sending' AND modem = ?2))",
             (now, modem, outgoing),
         )
         if done.rowcount != 1:

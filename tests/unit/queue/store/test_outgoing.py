@@ -72,6 +72,19 @@ def test_a_message_is_started_once(conn: sqlite3.Connection, outgoing: Outgoing)
     assert not outgoing.start(conn, row, "second", [(1, 1)], now=NOW)
 
 
+def test_a_start_of_which_nobody_knew_that_it_was_kept_is_repeated(
+    conn: sqlite3.Connection, outgoing: Outgoing
+) -> None:
+    """Where the disk fails at the commit and has taken it all the same, the message stands in sending for ever."""
+    row = queue(outgoing, conn)
+    start(outgoing, conn, row, 1, 2)
+    start(outgoing, conn, row, 1, 2, now=NOW + 5)
+    assert conn.execute("SELECT attempts, sending_at FROM outgoing").fetchone()[:] == (1, NOW + 5)
+    assert outgoing.parts.known(conn, row) == Known(2, frozenset(), {1: 1})
+    assert outgoing.sent(conn, row, now=NOW + 6)
+    assert not outgoing.start(conn, row, "modem", [(1, 1)], now=NOW + 7)
+
+
 def test_what_one_modem_has_chosen_the_other_leaves(conn: sqlite3.Connection, outgoing: Outgoing) -> None:
     """Two modems would both hold a prompt for the same message, and one in vain."""
     rows = [queue(outgoing, conn) for _ in range(2)]
