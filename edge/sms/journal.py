@@ -28,10 +28,11 @@ _AGAIN = Sentence(over=False)
 
 @dataclass(slots=True)
 class _Under:
-    """The message under way, and the part that the network was given last."""
+    """The message under way, the part that the network was given last, and how its end was judged."""
 
     outgoing: Outgoing
     giving: int
+    judged: Judged | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +67,11 @@ class Journal:
         self._reference, self._under = int(reference or 0), None
 
     def judge(self, steps: Sequence[Step], *, now: float) -> list[Step | Judged]:
-        """The steps, each end of the message under way with what it means; `now` is monotonic."""
-        return [self._judge(done, now) if isinstance(done, Ended) else done for done in steps]
+        """The steps, each end of the message under way with what it means; `now` is monotonic.
+
+        What the store did not take is told again: the same end is no further failure.
+        """
+        return [self._judged(done, now) if isinstance(done, Ended) else done for done in steps]
 
     def write(self, conn: sqlite3.Connection, steps: Sequence[Step | Judged], *, now: float) -> bool:
         """Write all of it down; whether what is to be started was still pending. `now` is wall time."""
@@ -98,10 +102,15 @@ class Journal:
             log.warning("SMS %d is given up: %s", judged.ended.id, judged.ended.error)
         return "sent" if judged.became == "twin" else judged.became
 
-    def _judge(self, ended: Ended, now: float) -> Step | Judged:
+    def _judged(self, ended: Ended, now: float) -> Step | Judged:
         under = self._under
         if under is None or under.outgoing.id != ended.id:
             return ended
+        if under.judged is None or under.judged.ended != ended:
+            under.judged = self._judge(under, ended, now)
+        return under.judged
+
+    def _judge(self, under: _Under, ended: Ended, now: float) -> Judged:
         if ended.result == "sent" or ended.fault == "duplicate":
             self._restraint.sent(now=now)
             return Judged(ended, under, "sent" if ended.result == "sent" else "twin")

@@ -14,7 +14,7 @@ from edge.queue.store.outgoing import Outgoing, Scope
 from edge.queue.store.outgoing_parts import Known
 from edge.queue.store.seal import Seal
 from edge.sms.journal import REFERENCE, Journal
-from edge.sms.restraint import Restraint
+from edge.sms.restraint import BACKOFF_FIRST_S, Restraint
 from tests.unit.queue.store.rows import database
 
 NOW = 1_795_323_600.0
@@ -150,3 +150,18 @@ def test_what_was_written_twice_is_judged_once() -> None:
     desk.journal.write(desk.conn, judged, now=NOW)
     assert list(desk.journal.conclude(judged, well=True)) == [("reply", "retry")]
     assert desk.restraint.gate(now=0.0).bulk_until == 0.0
+
+
+def test_an_end_that_the_store_took_at_the_tenth_try_is_one_failure() -> None:
+    """A disk that was full for minutes would have the modem wait for an hour, and count as many refusals."""
+    desk, twin = Desk(), Desk()
+    for each, tries in ((desk, 10), (twin, 1)):
+        message = each.chosen()
+        each.record(Started(message, ((1, 1),)))
+        ended = Ended(message.id, "failed", "no network", "network")
+        for _ in range(tries - 1):
+            each.journal.judge([ended], now=0.0)
+        assert each.record(ended) == (True, [("reply", "retry")])
+    longest = BACKOFF_FIRST_S * 1.25
+    assert desk.restraint.gate(now=0.0).until <= longest
+    assert twin.restraint.gate(now=0.0).until <= longest
