@@ -20,6 +20,7 @@ from edge.queue.store.database import Store
 from edge.queue.store.requests import Requests
 from edge.queue.store.seal import Seal
 from edge.sms import letters
+from edge.web.problem import KINDS
 from edge.web.server import Limits
 from tests.unit.web.serving import BODY, KEY, USUAL, running
 
@@ -98,3 +99,11 @@ async def counter(
             yield Counter(server.url, session, store, requests, scans)
     finally:
         await store.close()
+
+
+def refused(answered: tuple[aiohttp.ClientResponse, Any], code: str) -> dict[str, Any]:
+    """The problem document of an answer that refuses with `code`."""
+    answer, body = answered
+    assert (answer.status, body["type"]) == (KINDS[code].status, f"urn:kampung-edge:problem:{code}")
+    document: dict[str, Any] = body
+    return document

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import socket
 import time
@@ -193,11 +192,3 @@ def parcel(number: int, *, kind: str = "request", request: str = "", size: int =
     event = uuid7(1_764_000_100_000 + number, number)
     body = json.dumps(content).encode()
     return Parcel(event, identifier, kind, Lane.REQUEST, number, time.time(), body, 1)
-
-
-async def until(condition: Callable[[], bool], what: str, within_s: float = 60) -> None:
-    """Wait for a condition, with a deadline."""
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, f"never: {what}"
-        await asyncio.sleep(0.01)

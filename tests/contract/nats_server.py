@@ -12,7 +12,6 @@ import ssl
 import subprocess
 import uuid
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -196,9 +195,6 @@ class Regency:
     async def say_raw(self, body: bytes) -> None:
         await self._client.jetstream().publish(f"kampung.{self.village}.changes", body)
 
-    async def purge(self) -> None:
-        await self._client.jetstream().purge_stream("KAMPUNG_DOWN")
-
     async def _land(self) -> None:
         js = self._client.jetstream()
         subscription = await js.pull_subscribe("kampung.>", durable="land", stream="KAMPUNG_UP")
@@ -240,11 +236,3 @@ class Regency:
         if whole and hashlib.sha256(held).hexdigest() != name:
             answer = {"refused": "the bytes do not have this SHA-256"}
         await message.respond(json.dumps(answer).encode())
-
-
-async def until(condition: Callable[[], bool], what: str, within_s: float = 60) -> None:
-    """Wait for a condition, with a deadline."""
-    deadline = asyncio.get_running_loop().time() + within_s
-    while not condition():
-        assert asyncio.get_running_loop().time() < deadline, f"never: {what}"
-        await asyncio.sleep(0.02)

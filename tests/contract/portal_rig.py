@@ -6,7 +6,7 @@ import asyncio
 import socket
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +26,7 @@ from edge.queue.store.seal import Seal
 from edge.simulator import portal_tls
 from edge.simulator.portal import Portal
 from edge.sms import letters
+from tests.contract.waiting import until
 from tests.office import free_port
 
 KEY = "portal-key"
@@ -72,14 +73,6 @@ class Rig:
 
     async def start_portal(self) -> None:
         await self.portal.start(socket.create_server(("127.0.0.1", self.port)), self.tls.server_context())
-
-
-async def until(condition: Callable[[], bool], what: str, within_s: float = 60) -> None:
-    """Wait for a condition, with a deadline."""
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, f"never: {what}"
-        await asyncio.sleep(0.01)
 
 
 @asynccontextmanager

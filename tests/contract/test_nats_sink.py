@@ -19,8 +19,9 @@ from edge.config import Upstream
 from edge.queue.sink import Beat, Blob, Changes, Dead, Delivered, HandedOver, Partly, Replaced, Retry, Unauthorised
 from edge.queue.sinks.nats import NatsSink
 from edge.simulator import portal_tls
-from tests.contract.far_ends import QUICK, VILLAGE, NatsFar, make_sink, parcel, until
+from tests.contract.far_ends import QUICK, VILLAGE, NatsFar, make_sink, parcel
 from tests.contract.nats_server import PASSWORD, NatsServer, rights
+from tests.contract.waiting import until
 
 _SEED_OF_A_USER = 20 << 3
 

@@ -15,7 +15,8 @@ from edge.events import Forwarded, RequestAccepted, StatusReceived
 from edge.queue.request import Request
 from edge.queue.store.database import StoreFull
 from edge.simulator.portal import MODES, Mode, Refusal
-from tests.contract.portal_rig import NEW, Rig, rig, until
+from tests.contract.portal_rig import NEW, Rig, rig
+from tests.contract.waiting import until
 
 TRANSIENT: list[Mode] = ["html200", "429", "500", "503", "silent", "reset", "lose_answer"]
 FOR_GOOD: list[Mode] = ["400", "403", "409", "422"]

@@ -23,7 +23,7 @@ from edge.simulator.portal import Portal
 from edge.simulator.portal_chaos import LIES, Chaos
 from edge.simulator.portal_ledger import Ledger
 from tests.contract.portal_pair import CODE, KEY, Pair, event, pair, request, settings
-from tests.contract.portal_rig import until
+from tests.contract.waiting import until
 
 
 async def push(sink: HttpsSink, parcels: list[Parcel], within_s: float = 60) -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from edge.queue.sink import KINDS, Beat, Changes, Delivered, HandedOver, Retry, Sink, Unauthorised
-from tests.contract.far_ends import FARS, Far, make_sink, parcel, until
+from tests.contract.far_ends import FARS, Far, make_sink, parcel
+from tests.contract.waiting import until
 
 TAKEN = (Delivered, HandedOver)
 

@@ -24,8 +24,9 @@ from edge.queue.store.database import Store
 from edge.queue.store.requests import Requests
 from edge.queue.store.seal import Seal
 from edge.sms import letters
-from tests.contract.far_ends import FARS, Far, NatsFar, OpenDkFar, make_sink, until
+from tests.contract.far_ends import FARS, Far, NatsFar, OpenDkFar, make_sink
 from tests.contract.portal_rig import NEW
+from tests.contract.waiting import until
 
 
 @dataclass

@@ -13,28 +13,19 @@ import aiohttp
 import pytest
 
 from edge.desk_keys import KeyRing, entry, parse
-from edge.web.problem import KINDS
 from edge.web.server import Limits
-from tests.contract.desk_rig import Counter, counter
+from tests.contract.desk_rig import Counter, counter, refused
 from tests.office import until
 from tests.unit.web.serving import BODY
 
 NIK = "3510054107859901"
 OTHER = "3510152306089909"
-AT_THE_PORTAL = ("forwarded", "district_check", "head_approval", "completed")
 
 
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Counter]:
     async with counter(tmp_path) as desk:
         yield desk
-
-
-def refused(answered: tuple[aiohttp.ClientResponse, Any], code: str) -> dict[str, Any]:
-    answer, body = answered
-    assert (answer.status, body["type"]) == (KINDS[code].status, f"urn:kampung-edge:problem:{code}")
-    document: dict[str, Any] = body
-    return document
 
 
 async def forwarded(desk: Counter, identifier: str, *more: str) -> None:

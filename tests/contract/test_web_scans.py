@@ -15,9 +15,8 @@ import aiohttp
 import pytest
 
 from edge.queue.store.sealed_file import PIECE
-from edge.web.problem import KINDS
 from edge.web.server import Limits
-from tests.contract.desk_rig import HEADERS, Counter, counter
+from tests.contract.desk_rig import HEADERS, Counter, counter, refused
 from tests.contract.test_store_attachments import scan
 from tests.office import until
 
@@ -43,13 +42,6 @@ async def announced(desk: Counter, plain: bytes = PLAIN, **fields: object) -> st
 
 async def put(desk: Counter, path: str, body: Any, span: str = "") -> tuple[aiohttp.ClientResponse, Any]:
     return await desk.call("PUT", path, data=body, headers={"Content-Range": span} if span else {})
-
-
-def refused(answered: tuple[aiohttp.ClientResponse, Any], code: str) -> dict[str, Any]:
-    answer, body = answered
-    assert (answer.status, body["type"]) == (KINDS[code].status, f"urn:kampung-edge:problem:{code}")
-    document: dict[str, Any] = body
-    return document
 
 
 async def test_a_scan_in_one_go(desk: Counter) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -78,11 +77,6 @@ class Tab:
         """The text a person can see."""
         seen: str = await self.value("document.body.innerText")
         return seen
-
-    async def picture(self, file: Path) -> None:
-        """Save the whole page as PNG."""
-        shot = await self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
-        await asyncio.to_thread(file.write_bytes, base64.b64decode(shot["data"]))
 
     def _note(self, message: dict[str, Any]) -> None:
         if message["method"] == "Log.entryAdded" and message["params"]["entry"]["level"] == "error":

@@ -21,7 +21,6 @@ from tests.unit.traffic.village import FACTS, LINKS, PDE, settings, uplink
 
 FIRST = Policy(settings().classes, settings().policy).decide({}, service_hours=True, now=0.0)
 MOVED = Assignment(Choice("telkom", "x"), Choice("telkom", "x"), Choice("telkom", "x"))
-DEFAULTS = {uplink_table(1): "pde", uplink_table(2): "telkom"}
 
 
 def way(state: HostState, *, mark: int = 0, iif: str = "lo", oif: str = "", pinned: bool = False) -> str:
