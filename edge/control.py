@@ -38,6 +38,10 @@ class Refused(Exception):
     """The question cannot be answered; the message says why and what helps."""
 
 
+class Forbidden(Refused):
+    """The daemon's socket is not for this user."""
+
+
 class NotRunning(Exception):
     """No daemon answers in this `run_dir`."""
 
@@ -159,7 +163,7 @@ def ask(run_dir: Path, question: dict[str, Any], *, patience_s: float = PATIENCE
                 line = file.readline(MOST_BYTES + 1)
             answer: Answer = json.loads(line)
         except PermissionError as error:
-            raise Refused(f"{run_dir / SOCKET}: permission denied; run it as root") from error
+            raise Forbidden(f"{run_dir / SOCKET}: permission denied; run it as root") from error
         except TimeoutError as error:
             raise Refused(_LATE % patience_s) from error
         except (FileNotFoundError, ConnectionRefusedError) as error:  # a socket that a killed daemon left refuses

@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge import exits
 from edge.commands.common import (
     action,
     config_option,
-    end,
     json_option,
     load,
     network_refusals,
     print_json,
     run_dir,
+    unanswered,
 )
 from edge.commands.durations import Duration, spoken
 
@@ -95,10 +94,10 @@ def _ask(here: Path, /, **question: Any) -> dict[str, Any]:
             return ask(here, question)
         except NotRunning as error:
             if time.monotonic() > deadline or not _runs(here):
-                end(str(error), exits.FAILED)
+                unanswered(error)
             time.sleep(0.1)
         except Refused as error:
-            end(str(error), exits.FAILED)
+            unanswered(error)
 
 
 def _runs(here: Path) -> bool:

@@ -141,6 +141,13 @@ def network_refusals() -> Iterator[None]:
         end(str(error), exits.PRIVILEGE if refused else exits.FAILED)
 
 
+def unanswered(error: Exception, before: str = "") -> NoReturn:
+    """End the command because the daemon was not there, or refused; `before` goes before its sentence."""
+    from edge.control import Forbidden
+
+    end(f"{before}{error}", exits.PRIVILEGE if isinstance(error, Forbidden) else exits.FAILED)
+
+
 def end(sentence: str, code: int) -> NoReturn:
     """Say what is wrong and end the command with `code`."""
     click.echo(f"error: {sentence}", err=True)

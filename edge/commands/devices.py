@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from edge import exits
-from edge.commands.common import config_option, end, json_option, load, print_json
+from edge.commands.common import config_option, end, json_option, load, print_json, unanswered
 
 _COLOURS = {"well": "green", "starting": "yellow", "silent": "red", "secret": "red"}
 
@@ -31,7 +31,7 @@ def devices(path: Path, as_json: bool) -> None:
     try:
         answer = ask(Path(config.run_dir), {"ask": "devices"})
     except (NotRunning, Refused) as error:
-        end(str(error), exits.FAILED)
+        unanswered(error)
     if as_json:
         print_json(answer)
         return

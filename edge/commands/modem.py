@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from edge import exits
-from edge.commands.common import config_option, end, json_option, print_json, run_dir
+from edge.commands.common import config_option, end, json_option, print_json, run_dir, unanswered
 from edge.commands.durations import spoken
 from edge.commands.modem_console import console, record
 from edge.commands.modem_doctor import doctor
@@ -42,7 +42,7 @@ def modem(ctx: click.Context, path: Path, as_json: bool) -> None:
     try:
         said = ask(run_dir(path), {"ask": "modem"})
     except (NotRunning, Refused) as error:
-        end(str(error), exits.FAILED)
+        unanswered(error)
     if as_json:
         print_json(said)
     elif not said["modems"]:

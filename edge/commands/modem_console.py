@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO
 import click
 
 from edge import exits
-from edge.commands.common import config_option, end, json_option, load, print_json, refusals, run_dir
+from edge.commands.common import config_option, end, json_option, load, print_json, refusals, run_dir, unanswered
 from edge.commands.durations import Duration, spoken
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def _asked(where: Path, question: dict[str, Any]) -> dict[str, Any]:
     try:
         return ask(where, question)
     except (NotRunning, Refused) as error:
-        end(str(error), exits.FAILED)
+        unanswered(error)
 
 
 @contextlib.contextmanager
@@ -247,7 +247,7 @@ def _opened(path: Path, runner: asyncio.Runner) -> Iterator[Talk]:
         opened = Talk.opened(found.device, config.modem.baud, places)
         talk = runner.run(opened.__aenter__())
     except (Absent, PortUnavailable) as error:
-        end(str(error), exits.FAILED)
+        unanswered(error)
     try:
         if not runner.run(talk.greet()):
             end(f"{found.device} does not answer AT; try: kampung-edge modem doctor", exits.FAILED)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge import exits
-from edge.commands.common import config_option, end, json_option, load, print_json
+from edge.commands.common import config_option, end, json_option, load, print_json, unanswered
 
 if TYPE_CHECKING:
     from edge.config import Config, Modem
@@ -68,7 +68,7 @@ def _daemon(config: Config) -> list[dict[str, Any]] | None:
     except NotRunning:
         return None
     except Refused as error:
-        end(f"the daemon runs and holds the modem, but does not tell of it: {error}", exits.FAILED)
+        unanswered(error, "the daemon runs and holds the modem, but does not tell of it: ")
     return rows
 
 

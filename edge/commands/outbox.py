@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from edge import exits
-from edge.commands.common import config_option, end, json_option, print_json, refusals, run_dir
+from edge.commands.common import config_option, json_option, print_json, refusals, run_dir, unanswered
 from edge.commands.durations import spoken
 
 Said = dict[str, Any]
@@ -198,7 +198,7 @@ def _ask(here: Path, /, **question: Any) -> Said:
     try:
         return ask(here, question)
     except (NotRunning, Refused) as error:
-        end(str(error), exits.FAILED)
+        unanswered(error)
 
 
 def _when(moment: float | None) -> str:

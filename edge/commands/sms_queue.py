@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from edge import exits
-from edge.commands.common import config_option, end, json_option, print_json, run_dir
+from edge.commands.common import config_option, end, json_option, print_json, run_dir, unanswered
 from edge.commands.durations import Duration, spoken
 
 Said = dict[str, Any]
@@ -199,7 +199,7 @@ def _ask(here: Path, /, **question: Any) -> Said:
     try:
         return ask(here, question)
     except (NotRunning, Refused) as error:
-        end(str(error), exits.FAILED)
+        unanswered(error)
 
 
 def _follow(here: Path, number: int, *, quiet: bool) -> Said:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from edge import exits
-from edge.commands.common import config_option, end, json_option, print_json, run_dir
+from edge.commands.common import config_option, json_option, print_json, run_dir, unanswered
 
 Said = dict[str, Any]
 
@@ -73,4 +73,4 @@ def _ask(here: Path, /, **question: Any) -> Said:
     try:
         return ask(here, question)
     except (NotRunning, Refused) as error:
-        end(str(error), exits.FAILED)
+        unanswered(error)

@@ -14,8 +14,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from edge import exits
-from edge.commands.common import config_option, end, json_option, print_json, run_dir
+from edge.commands.common import config_option, json_option, print_json, run_dir, unanswered
 from edge.commands.durations import Duration, spoken
 
 _REFRESH_S = 1.0
@@ -123,7 +122,7 @@ def _ask(here: Path, again: bool = False, /, **question: Any) -> Said:
         return ask(here, question)
     except (NotRunning, Refused) as error:
         if not again:
-            end(str(error), exits.FAILED)
+            unanswered(error)
         return {"error": str(error)}
 
 

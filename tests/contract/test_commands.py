@@ -1,5 +1,6 @@
 """The operator's commands on the real kernel, in the namespaces of the tests: with and without privilege."""
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.control import SOCKET, Control
 from tests.unit.config_mistakes import DATA
 
 VILLAGE = (DATA / "warning-interface.toml").read_text()
@@ -51,6 +53,25 @@ def test_without_privilege_one_sentence_and_3(config: Path, command: str) -> Non
     assert done.stderr.count("\n") == 1
     assert done.stderr.startswith("error: ")
     assert "root" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "command", ["uplink", "modem", "outbox status", "sms list", "sms staff", "confirm", "store seen"]
+)
+async def test_what_is_for_root_alone_ends_with_3(config: Path, tmp_path: Path, command: str) -> None:
+    """A script, or a technician who forgot sudo, would take it for a box whose daemon is broken."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "kampung-edge.db").touch()
+    control = Control(tmp_path / "run")
+    task = asyncio.create_task(control.run())
+    await control.listening.wait()
+    (tmp_path / "run" / SOCKET).chmod(0)  # as both are for somebody who owns neither
+    (tmp_path / "state" / "kampung-edge.db").chmod(0)
+    done = await asyncio.to_thread(call, *command.split(), "--config", config, privileged=False)
+    task.cancel()
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "permission denied; run it as root" in done.stderr.lower()
 
 
 def test_plan_needs_no_privilege_and_says_what_it_cannot_see(config: Path) -> None:
