@@ -147,6 +147,12 @@ def restore(file: Path, path: Path, keys: Path, private_key: Path | None, replac
             key = restoring.key_of(facts, sealing.private_key(private_key))
             restoring.must_fit(facts, village=config.village.code, key=key)
             _keep_key(keys, key)
+        elif not (keys / "store-key").exists():
+            end(
+                f"{keys / 'store-key'} is missing, and a new one opens no backup: "
+                "say --private-key with the regency's, or put the old box's store-key there",
+                exits.FAILED,
+            )
         done = restoring.restore(
             file,
             _store_file(config),
@@ -243,8 +249,11 @@ def _keep_key(keys: Path, key: bytes) -> None:
 
     from edge.keys import make
 
-    done = make(keys, {"store-key": base64.b64encode(key).decode()}, only_given=True)
-    click.echo(f"{keys / 'store-key'}: {done['store-key']}", err=True)
+    here = keys / "store-key"
+    done = make(keys, {"store-key": base64.b64encode(key).decode()}, only_given=True)["store-key"]
+    if done == "kept" and _key(keys) != key:
+        end(f"{here} is another key than the backup's: give it another name, then run this again", exits.FAILED)
+    click.echo(f"{here}: {done}", err=True)
 
 
 def _give_to_owner(config: Config, *folders: str) -> None:

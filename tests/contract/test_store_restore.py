@@ -198,6 +198,24 @@ def test_what_the_old_box_may_have_sent_by_sms_is_in_doubt(box: Box, tmp_path: P
     assert "uncertain: the old box may have sent it since" in told
 
 
+def test_who_has_no_key_or_another_one_is_told_what_helps(tmp_path: Path, box: Box, regency: Path) -> None:
+    """The engineer would make a new key, as a missing one is answered elsewhere, and stand before a backup for ever."""
+    file = tmp_path / "usb.kampung-edge"
+    box.good("backup", file)
+    bare = Box(tmp_path / "bare", regency, key=None)
+    done = bare.call("restore", file)
+    assert (done.returncode, "say --private-key" in done.stderr) == (1, True)
+    assert "kampung-edge keys" not in done.stderr
+    stranger = Box(tmp_path / "stranger", regency, key=bytes(32))
+    before = (stranger.keys / "store-key").read_text()
+    done = stranger.call("restore", file, "--private-key", regency.with_name("regency.pem"))
+    assert done.returncode == 1
+    assert "is another key than the backup's: give it another name" in done.stderr
+    assert (stranger.keys / "store-key").read_text() == before
+    (stranger.keys / "store-key").rename(stranger.keys / "store-key.old")
+    assert stranger.call("restore", file, "--private-key", regency.with_name("regency.pem")).returncode == 0
+
+
 def test_the_wrong_key_and_the_wrong_village_are_told(box: Box, tmp_path: Path, regency: Path) -> None:
     """A store that nobody can read looks restored."""
     file = tmp_path / "usb.kampung-edge"

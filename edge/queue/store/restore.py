@@ -169,7 +169,9 @@ def must_fit(facts: Facts, *, village: str, key: bytes) -> None:
     if facts.village != village:
         raise BackupRefused(f"the backup is of village {facts.village}, and the configuration says {village}")
     if facts.key_mark != backup.key_mark(key):
-        raise BackupRefused("the store-key is not the one of this backup: its personal data could never be read")
+        raise BackupRefused(
+            "the store-key is not the one of this backup: its personal data could never be read; use the old box's"
+        )
 
 
 def unsent(conn: sqlite3.Connection) -> list[Unsent]:

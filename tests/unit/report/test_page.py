@@ -56,13 +56,13 @@ def test_the_page_says_who_chose_the_line_by_hand(october: Report) -> None:
     """The provider would ask why its line was idle; many choices would push the charts off the sheet."""
     said = text(as_html(october))
     row = "20 Okt 08.30.00 20 Okt 10.30.00 PDE layanan kantor, kotak layanan siti"
-    assert f"Jalur yang dipilih petugas dengan tangan Mulai Sampai Jalur Untuk Oleh {row}" in said
+    assert f"Jalur yang dipilih petugas secara manual Mulai Sampai Jalur Untuk Oleh {row}" in said
     many = tuple(replace(october.choices[0], by=f"petugas{number}") for number in range(9))
     said = text(as_html(replace(october, choices=many)))
-    assert "dengan tangan, 3 yang terakhir dari 9" in said
+    assert "secara manual, 3 yang terakhir dari 9" in said
     assert "petugas5" not in said
     assert said.count("petugas6") == len(october.lines)
-    assert "dengan tangan" not in text(as_html(replace(october, choices=())))
+    assert "secara manual" not in text(as_html(replace(october, choices=())))
 
 
 def test_names_are_text(october: Report) -> None:
