@@ -8,7 +8,6 @@ SIGTERM and SIGINT end it. The kernel's state always stays.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ctypes
 import gc
 import logging
@@ -198,8 +197,7 @@ async def _first(*events: asyncio.Event) -> None:
     finally:
         for wait in waits:
             wait.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await wait
+        await asyncio.wait(waits)
 
 
 def _run_dir_changed(path: Path) -> Problem:

@@ -10,10 +10,8 @@ import sys
 from pathlib import Path
 
 from edge.queue.store import rowsum
-from edge.queue.store.errors import StoreCorrupt, StoreError, StoreFull, StoreUnavailable, is_corrupt, opening
+from edge.queue.store.errors import StoreUnavailable, opening
 from edge.queue.store.volume import ballast
-
-__all__ = ["StoreCorrupt", "StoreError", "StoreFull", "StoreUnavailable", "is_corrupt"]
 
 log = logging.getLogger("edge.queue.store")
 

@@ -48,8 +48,8 @@ class Hole:
 
 
 @dataclass(frozen=True, slots=True)
-class BadRow:
-    """A row that reads but whose sum is wrong."""
+class Misread:
+    """A row that reads but whose sum is wrong, with the page it stood on."""
 
     table: str
     page: int
@@ -68,7 +68,7 @@ class Carver:
         self._seen = bytearray(images.count + 1)
         self._hurt: dict[int, None] = {}
         self.holes: list[Hole] = []
-        self.bad: list[BadRow] = []
+        self.bad: list[Misread] = []
         self._mends = 0
         self._widest = max((len(table.stored) for table in tables.values()), default=0)
         self.faults: list[str] = []
@@ -237,7 +237,7 @@ class Carver:
                 f"one bit of {table.name} {table.name_of(better)} was wrong (page {number}) and is put right"
             )
             return Found(table, better, cell.rowid)
-        self.bad.append(BadRow(table.name, number, read[0]))
+        self.bad.append(Misread(table.name, number, read[0]))
         return None
 
     def _look_through(self, number: int) -> Iterator[Found]:
