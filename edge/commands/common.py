@@ -141,6 +141,12 @@ def network_refusals() -> Iterator[None]:
         end(str(error), exits.PRIVILEGE if refused else exits.FAILED)
 
 
+def must_exist(store: Path) -> None:
+    """Raise ValueError, with the remedy, where no store stands."""
+    if not store.exists():
+        raise ValueError(f"there is no store at {store}: is this the right configuration?")
+
+
 def unanswered(error: Exception, before: str = "") -> NoReturn:
     """End the command because the daemon was not there, or refused; `before` goes before its sentence."""
     from edge.control import Forbidden

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edge import exits
-from edge.commands.common import alone, config_option, end, json_option, load, print_json, refusals
+from edge.commands.common import alone, config_option, end, json_option, load, must_exist, print_json, refusals
 from edge.commands.store_seen import seen, shown
 
 if TYPE_CHECKING:
@@ -198,6 +198,7 @@ def check(path: Path, as_json: bool) -> None:
     config = load(path)
     file = _store_file(config)
     with refusals():
+        must_exist(file)
         found = examine(file, progress=_progress())
     if as_json:
         print_json({"store": str(file), "well": found.well, **asdict(found), **_written(file)})

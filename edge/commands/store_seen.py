@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edge import exits
-from edge.commands.common import config_option, end, json_option, load, print_json, refusals, unanswered
+from edge.commands.common import config_option, end, json_option, load, must_exist, print_json, refusals, unanswered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +42,7 @@ def seen(path: Path, yes: bool, as_json: bool) -> None:
     config = load(path)
     file = Path(config.state_dir) / config.store.path
     with refusals(), _told(file):
+        must_exist(file)
         file.open("rb").close()  # SQLite does not tell a file that may not be read from one that is damaged
         upto, found = damage.unread(file)
     if not as_json:

@@ -104,7 +104,7 @@ class Menu:
         filed = len(self._scene.portal.requests)
         return (
             f"service by {service or '-'} | WiFi by {guests or '-'} | modem {modem} | "
-            f"{filed} requests at the portal | daemon {daemon}"
+            f"requests at the portal {filed} | daemon {daemon}"
         )
 
 

@@ -37,6 +37,15 @@ def test_a_check_finds_what_sqlite_does_not_see(box: Box) -> None:
     assert "row 1 of request does not have its check sum" in box.call("check").stdout
 
 
+@pytest.mark.parametrize("command", ["check", "seen", "compact"])
+def test_where_no_store_is_the_remedy_is_said(box: Box, command: str) -> None:
+    """Whoever forgot --config would take the store for lost."""
+    box.store.unlink()
+    done = box.call(command)
+    assert done.returncode == 1
+    assert f"there is no store at {box.store}: is this the right configuration?" in done.stderr
+
+
 def test_compacting_gives_room_back(box: Box) -> None:
     """A store that was once full stays large on a small card."""
     conn = files.connect(box.store)
