@@ -153,6 +153,23 @@ async def test_a_restart_goes_on_where_the_walk_stood(store: Store) -> None:
     assert seen[2].after == (60,)
 
 
+@pytest.mark.parametrize(
+    "saved",
+    [
+        b"",
+        b"\0" * 64,
+        b"\x82\xa5table\xa6\xefutbox\xa5after\xc0",
+        b"\x82\xa5table\xa6outbox\xa5after\x92\x92\xa3int\xa11\x92\xa3str\xa3abc",
+        b"\x82\xa5table\xa6outbox\xa5after\x91\x92\xa3int\xb4" + b"9" * 20,
+    ],
+)
+async def test_a_place_that_is_damaged_ends_nothing(store: Store, saved: bytes) -> None:
+    """One wrong bit in a file that nobody needs would keep desk and SMS from starting, or end the daemon for ever."""
+    await fill(store)
+    store.path.with_name("box.db.scrub").write_bytes(saved)
+    assert await scrubbed(store, Health(lambda: NOW)) == []
+
+
 async def test_wrong_depths_are_counted_anew(store: Store) -> None:
     """The metric of what waits is wrong for ever."""
     await fill(store)

@@ -39,6 +39,7 @@ _ROUND_REST_S = 3600.0
 _TROUBLE_REST_S = 60.0
 _SAVE_EVERY_S = 3600.0
 _COUNTED_MOST = 50_000
+_KEY_MOST = 2**63 - 1  # what SQLite takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +158,8 @@ class Scrub:
                 if name < self.place.table:
                     continue
                 after = self.place.after if name == self.place.table else None
+                if after is not None and len(after) != len(tables[name].place):
+                    after = None  # a damaged place, or one of an older schema
                 rows = read_step(conn, tables[name], after, _STEP)
                 if rows:
                     return self._judged(conn, tables[name], rows, started)
@@ -189,14 +192,16 @@ class Scrub:
 def _recall(file: Path) -> Place:
     try:
         saved = msgspec.msgpack.decode(file.read_bytes(), type=_Saved)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):  # nothing is synchronised, and cards rot
         return Place()
     return Place(saved.table, None if saved.after is None else tuple(_part(kind, text) for kind, text in saved.after))
 
 
 def _part(kind: str, text: str) -> Value:
     try:
-        return int(text) if kind == "int" else bytes.fromhex(text) if kind == "bytes" else text
+        if kind == "int":
+            return max(-_KEY_MOST, min(int(text), _KEY_MOST))
+        return bytes.fromhex(text) if kind == "bytes" else text
     except ValueError:
         return None  # a damaged place: the walk goes on from the table's beginning
 
