@@ -83,7 +83,12 @@ def log_problems(path: Path) -> Iterator[str]:
 def structure(connection: sqlite3.Connection) -> list[str]:
     """What SQLite's integrity check finds wrong, indexes included; empty when it is well."""
     told = [str(row[0]) for row in connection.execute(f"PRAGMA integrity_check({_FAULTS_MOST})")]
-    return [] if told == ["ok"] else told
+    return [] if told == ["ok"] else [on_one_line(one) for one in told]
+
+
+def on_one_line(told: str) -> str:
+    """What SQLite's check says of a fault, without the heading that every such answer has."""
+    return " ".join(told.removeprefix("*** in database main ***").split())
 
 
 def bad_rows(connection: sqlite3.Connection, table: Table, *, step: int = _STEP) -> Iterator[tuple[int, list[BadRow]]]:

@@ -26,7 +26,7 @@ from edge.queue.store import files, rowsum
 from edge.queue.store.errors import StoreUnavailable, is_corrupt
 from edge.queue.store.mend import damage, logs
 from edge.queue.store.mend.damage import BadRow
-from edge.queue.store.mend.examine import bad_rows
+from edge.queue.store.mend.examine import bad_rows, on_one_line
 from edge.queue.store.mend.images import PAGE_SIZE
 from edge.queue.store.mend.tables import summed
 from edge.queue.store.volume import ballast
@@ -155,7 +155,7 @@ def _fault(connection: sqlite3.Connection, size: int, wrong: list[BadRow]) -> st
         if size <= _WHOLE_BYTES:
             (told,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
             if told != "ok":
-                return str(told)
+                return on_one_line(str(told))
         # Some rows of each table in turn, so that a large one does not keep all others from being looked at.
         walks = [bad_rows(connection, table) for table in summed(connection).values()]
         while walks:
