@@ -13,7 +13,7 @@ import logging
 import sqlite3
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Literal, Protocol
+from typing import Protocol
 
 from edge.clock import Clock
 from edge.config import Upstream
@@ -23,7 +23,7 @@ from edge.queue.contact import Contact
 from edge.queue.enrolment import Enrolment
 from edge.queue.headway import Headway
 from edge.queue.lane import Lane
-from edge.queue.settlement import Settlement, Trial
+from edge.queue.settlement import Settlement, Trial, result
 from edge.queue.sink import Blob, Dead, Declined, Delivered, Outcome, Partly, Replaced, Retry, Sink, Unauthorised
 from edge.queue.store import outbox
 from edge.queue.store.database import Store
@@ -247,10 +247,7 @@ class Carrier:
             lambda conn: self._settlement.record(conn, [row], [outcome], trial, now=now), draining=True
         )
         self._sender.wake()
-        result: Literal["delivered", "dead", "retry"] = "retry"
-        if isinstance(outcome, Delivered | Declined | Dead):
-            result = "dead" if isinstance(outcome, Dead) else "delivered"
-        self._announce(Forwarded(result, row.attempts, max(0.0, now - row.created_at)))
+        self._announce(Forwarded(result(row, outcome), row.attempts, max(0.0, now - row.created_at)))
 
     def _judge(self, row: outbox.Row, outcome: Outcome) -> Trial:
         if isinstance(outcome, Unauthorised | Replaced):

@@ -17,7 +17,6 @@ import sqlite3
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Literal
 
 from edge import step
 from edge.clock import Clock
@@ -27,12 +26,8 @@ from edge.health import Health
 from edge.queue.contact import Contact
 from edge.queue.enrolment import Enrolment
 from edge.queue.lane import Lane
-from edge.queue.settlement import Settlement, Trial
+from edge.queue.settlement import Settlement, Trial, result
 from edge.queue.sink import (
-    Dead,
-    Declined,
-    Delivered,
-    HandedOver,
     Outcome,
     Parcel,
     Replaced,
@@ -55,7 +50,6 @@ _REFUSED_REST_S = 10.0
 _DOUBTFUL_MOST = 64
 _HURRIED = Retry("the way to the portal changed")
 _LATE = Retry(f"the portal did not take it within {_CALL_MOST_S:g} s")
-_TAKEN = (Delivered, HandedOver, Dead, Declined)
 
 
 @dataclass(slots=True, eq=False)
@@ -203,7 +197,7 @@ class Sender:
         )
         step.passed("outbox.committed")
         for row, outcome in zip(rows, outcomes, strict=True):
-            self._announce(Forwarded(_result(outcome), row.attempts, max(0.0, now - row.created_at)))
+            self._announce(Forwarded(result(row, outcome), row.attempts, max(0.0, now - row.created_at)))
 
     async def _deliver(self, rows: Sequence[outbox.Row]) -> Sequence[Outcome]:
         epoch = self._enrolment.epoch
@@ -280,9 +274,3 @@ def batches(rows: Sequence[outbox.Row], doubtful: Container[int]) -> list[list[o
 def _release(conn: sqlite3.Connection, rows: Sequence[outbox.Row]) -> None:
     for row in rows:
         outbox.release(conn, row)
-
-
-def _result(outcome: Outcome) -> Literal["delivered", "dead", "retry"]:
-    if isinstance(outcome, _TAKEN):
-        return "dead" if isinstance(outcome, Dead) else "delivered"
-    return "retry"

@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from edge import step
 from edge.config import Upstream
@@ -122,3 +123,10 @@ def personal_of(request: Request) -> tuple[str, ...]:
     """What names the person of a request, also in part."""
     words = [word for word in request.name.split() if len(word) > 2]
     return (request.nik, request.kk, request.name, request.phone, request.purpose, *words)
+
+
+def result(row: outbox.Row, outcome: Outcome) -> Literal["delivered", "dead", "retry"]:
+    """What a try counts as: an event that is declined is done with, a request that is declined waits for a person."""
+    if isinstance(outcome, Dead) or (isinstance(outcome, Declined) and row.kind == "request"):
+        return "dead"
+    return "delivered" if isinstance(outcome, Delivered | HandedOver | Declined) else "retry"

@@ -10,6 +10,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,22 @@ async def drained(office: Office) -> bool:
     return not one(office, f"SELECT count(*) FROM outbox WHERE state IN {OPEN}")
 
 
-async def siege(directory: Path, *, kills: int, desks: int, hang_s: float, seed: int) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Least:
+    """What a siege must have seen to mean something: requests answered 202, SMS that were read, lies of the portal."""
+
+    accepted: int
+    by_sms: int
+    lies: int
+
+
+async def worked(office: Office, load: Load, least: Least) -> bool:
+    """Whether a box under load has come that far, which takes a slow machine longer."""
+    lies = (await office.tell("portal", "status"))["lies"]
+    return len(load.accepted) >= least.accepted and len(load.wrote) >= least.by_sms and sum(lies.values()) >= least.lies
+
+
+async def siege(directory: Path, *, kills: int, desks: int, hang_s: float, seed: int, least: Least) -> dict[str, Any]:
     """Kill a loaded box so often, let it come to rest with a portal that is honest again, and check every promise."""
     begun, deaths = time.monotonic(), Counter[str]()
     async with Office(directory) as office:
@@ -63,6 +79,7 @@ async def siege(directory: Path, *, kills: int, desks: int, hang_s: float, seed:
                 deaths[await die(office, kill)] += 1
             box = await office.daemon()
             await until(office.healthy, within_s=120, what="the box answers after its last death")
+            await until(functools.partial(worked, office, load, least), within_s=300, what=f"{least} are reached")
         lies = (await office.tell("portal", "status"))["lies"]
         await office.tell("portal", "chaos", seed=seed, rate=0)
         await until(functools.partial(drained, office), within_s=120 + 5 * kills, what="everything arrives")
@@ -114,10 +131,7 @@ async def check(office: Office, load: Load) -> None:
 @pytest.mark.timeout(600)
 async def test_a_few_deaths_under_load(tmp_path: Path) -> None:
     """A power cut or a lying portal loses a citizen's request, files it twice, or out of order."""
-    tally = await siege(tmp_path, kills=8, desks=8, hang_s=0.5, seed=SEED)
-    assert tally["accepted_202"] >= 50
-    assert tally["by_sms"] >= 3
-    assert tally["lies"] >= 20
+    await siege(tmp_path, kills=8, desks=8, hang_s=0.5, seed=SEED, least=Least(accepted=50, by_sms=3, lies=20))
 
 
 @pytest.mark.long
@@ -125,8 +139,6 @@ async def test_a_few_deaths_under_load(tmp_path: Path) -> None:
 @pytest.mark.parametrize("seed", range(SIEGES))
 async def test_five_hundred_deaths_under_load(tmp_path: Path, seed: int) -> None:
     """One cut in a hundred hits the moment that loses something."""
-    tally = await siege(tmp_path, kills=DEATHS // SIEGES, desks=8, hang_s=6.0, seed=seed)
+    least = Least(accepted=100, by_sms=10, lies=50)
+    tally = await siege(tmp_path, kills=DEATHS // SIEGES, desks=8, hang_s=6.0, seed=seed, least=least)
     print(json.dumps(tally), file=sys.stderr)
-    assert tally["accepted_202"] >= 100
-    assert tally["by_sms"] >= 10
-    assert tally["lies"] >= 50

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.events import Forwarded
 from edge.queue.forwarder import Way
 from edge.queue.sink import Beat, Changes, Dead, Declined, Replaced, Retry, Unauthorised
 from edge.queue.store import outbox
@@ -355,6 +356,22 @@ def test_what_has_no_place_upstream_is_let_go(tmp_path: Path) -> None:
                 ("rt_answered", "dead"),
             ]
             assert here.forwarder.status.dead == 1
+
+    run(main)
+
+
+def test_what_is_declined_is_counted_as_what_becomes_of_it(tmp_path: Path) -> None:
+    """A request that an upstream has no place for is counted as delivered, while it waits for a person."""
+
+    async def main() -> None:
+        far = FarEnd(verdicts={"uplink_hour": Declined("no place"), "request": Declined("no place")})
+        async with box(tmp_path, far) as here:
+            await here.put("uplink_hour")
+            await here.file()
+            await here.drained()
+            assert await here.rows("kind, state") == [("uplink_hour", "discarded"), ("request", "dead")]
+            counted = sorted(event.result for event in here.events if isinstance(event, Forwarded))
+            assert counted == ["dead", "delivered"]
 
     run(main)
 
