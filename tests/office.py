@@ -61,6 +61,7 @@ heads = [{{ rt = 3, rw = 1, phone = "{head}" }}]
 send_gap_s = 0
 sends_per_hour = 10000
 sends_per_day = 100000
+sends_per_recipient_per_day = 10000
 settle_uncertain_s = 0.5
 quiet_from = "00:00"
 quiet_until = "00:00"
