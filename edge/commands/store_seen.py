@@ -30,7 +30,7 @@ _DETAIL_SHOWN = 200
 def seen(path: Path, yes: bool, as_json: bool) -> None:
     """Show what was damaged since the last time; store-corrupt and store-damaged end once you have seen it.
 
-    Later damage raises them again. The daemon may run.
+    Of very much the oldest is shown first: run it again. Later damage raises them again. The daemon may run.
 
     \b
     Example: kampung-edge store seen
@@ -57,6 +57,8 @@ def seen(path: Path, yes: bool, as_json: bool) -> None:
         mark(Path(config.run_dir), file, upto)
     if as_json:
         print_json({"store": str(file), "seen": upto, "damage": [asdict(one) for one in found]})
+    elif len(found) == damage.LISTED_MOST:
+        click.echo("there may be more: run it again", err=True)
 
 
 def shown(one: Damage) -> str:

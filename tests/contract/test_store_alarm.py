@@ -125,6 +125,22 @@ async def test_a_mark_of_a_lost_table_hides_nothing(path: Path) -> None:
         assert codes(health) == ["store-damaged"]
 
 
+async def test_only_what_was_shown_counts_as_seen(path: Path) -> None:
+    """A thousand losses fill the screen, and the hundred before them are never named to anybody."""
+    rows = [(NOW, "box.db", f"audit {number}", f"audit rowid {number}", "") for number in range(1, 1_101)]
+    with closing(files.connect(path)) as conn:
+        conn.execute("BEGIN")
+        conn.executemany("INSERT INTO damage (found_at, file, lost, place, detail) VALUES (?, ?, ?, ?, ?)", rows)
+        conn.execute("COMMIT")
+        named: list[str] = []
+        for _ in range(2):
+            last, found = damage.unread(path)
+            named += [one.lost for one in found]
+            damage.mark_seen(conn, last)
+    assert named == [row[2] for row in rows]
+    assert damage.unread(path)[1] == []
+
+
 async def test_the_command_shows_it_and_ends_the_alarm(path: Path, tmp_path: Path) -> None:
     """The engineer has no words for it, or the next start of a stopped daemon tells it again."""
     break_row(path, 3)

@@ -22,7 +22,7 @@ log = logging.getLogger("edge.queue.store")
 
 REPLACED = "the whole file"  # the place of a damage for which the file was replaced by what still read
 _DETAIL_MOST = 262_144
-_LISTED_MOST = 1000
+LISTED_MOST = 1000
 _SEEN = "damage_seen"
 # The first open row of a stream alone may go; whatever was lost or is older than it was, that must hold again.
 _UNSETTLED = "('pending', 'waiting', 'held', 'leased', 'confirming', 'dead')"
@@ -79,7 +79,7 @@ def listed(conn: sqlite3.Connection, *, since: float = 0.0) -> list[Damage]:
     """What was found since then, the newest first, at most 1000."""
     rows = conn.execute(
         "SELECT found_at, file, place, lost, detail FROM damage WHERE found_at >= ? ORDER BY seq DESC LIMIT ?",
-        (since, _LISTED_MOST),
+        (since, LISTED_MOST),
     )
     return [Damage(*row) for row in rows]
 
@@ -94,7 +94,7 @@ class Unseen:
 
 
 def unread(path: Path) -> tuple[int, list[Damage]]:
-    """What nobody has said to have seen, at most the last 1000, the oldest first, and up to which number that goes.
+    """What nobody has said to have seen, at most the first `LISTED_MOST`, and up to which number that goes.
 
     Raises `sqlite3.DatabaseError`; nothing is changed.
     """
@@ -102,11 +102,12 @@ def unread(path: Path) -> tuple[int, list[Damage]]:
         conn.text_factory = lenient
         last, since = _span(conn)
         rows = conn.execute(
-            "SELECT found_at, file, place, lost, detail FROM damage WHERE seq > ? AND seq <= ? "
-            "ORDER BY seq DESC LIMIT ?",
-            (since, last, _LISTED_MOST),
-        )
-        return last, [Damage(*row) for row in rows][::-1]
+            "SELECT seq, found_at, file, place, lost, detail FROM damage WHERE seq > ? AND seq <= ? "
+            "ORDER BY seq LIMIT ?",
+            (since, last, LISTED_MOST),
+        ).fetchall()
+        upto = rows[-1][0] if len(rows) == LISTED_MOST else last
+        return upto, [Damage(*row[1:]) for row in rows]
 
 
 def _span(conn: sqlite3.Connection) -> tuple[int, int]:
