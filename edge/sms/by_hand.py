@@ -18,7 +18,7 @@ from edge import config
 from edge.clock import Clock
 from edge.control import Answer, Handler, Refused
 from edge.queue.store import audit
-from edge.queue.store.database import Store, StoreError
+from edge.queue.store.database import Store, StoreError, StoreUncertain
 from edge.queue.store.mail import DISCARDABLE, RESENDABLE, Mail, Outbound, OutboundPart, Received
 from edge.queue.store.messages import Messages
 from edge.queue.store.seal import Seal
@@ -30,6 +30,10 @@ CODE = "MANUAL"
 _NUMBER = re.compile(r"(?:\d[ .-]?){6}")  # a sender's name may be somebody's number all the same
 MOST_LISTED = 1_000
 MOST_WAITING = 500
+_DOUBT = (
+    "the disk failed at that moment and may have kept it all the same: look at kampung-edge sms list before you ask "
+    "again"
+)
 
 
 class ByHand:
@@ -159,6 +163,8 @@ class ByHand:
     async def _write(self, work: Callable[[sqlite3.Connection], Any], *, draining: bool = False) -> Any:
         try:
             return await self._store.write(work, draining=draining)
+        except StoreUncertain as doubt:
+            raise Refused(_DOUBT) from doubt
         except StoreError as refused:
             raise Refused(f"nothing can be stored now: {refused}") from refused
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -18,6 +20,7 @@ from edge.clock import SystemClock
 from edge.config import Sms
 from edge.control import Refused
 from edge.modem import concat
+from edge.queue.store.database import Store, StoreUncertain
 from edge.queue.store.messages import Messages, Part
 from edge.sms.by_hand import CODE, MOST_WAITING, ByHand
 from tests.contract.sms_rig import MASKED, NUMBER, SEAL, TEXT, Box, StillClock, box, call
@@ -76,6 +79,24 @@ async def test_what_hinders_the_modem_is_said_at_once(box: Box) -> None:
     done = await call(box, "send", NUMBER, TEXT)
     assert done.returncode == 0
     assert done.stderr.decode() == "warning: modem: The SIM needs a person.\n"
+
+
+class Doubtful(Store):
+    """Keeps everything, on a disk that then fails."""
+
+    async def write(self, work: Callable[[sqlite3.Connection], Any], *, draining: bool = False) -> Any:
+        await super().write(work, draining=draining)
+        raise StoreUncertain("it may be kept or not, repeat it")
+
+
+async def test_a_disk_that_fails_at_the_commit_has_nobody_send_it_twice(tmp_path: Path) -> None:
+    """Whoever is told to repeat it would have a citizen get the same SMS twice."""
+    store = await Doubtful.open(tmp_path / "box.db", max_mbyte=8, group_commit_ms=0)
+    by_hand = ByHand(store, Messages(SEAL), SEAL, Sms(), clock=SystemClock(), wake=lambda: None)
+    with pytest.raises(Refused, match="look at kampung-edge sms list before you ask again"):
+        await by_hand.handlers()["sms-send"]({"number": NUMBER, "text": TEXT})
+    assert await store.read(Messages(SEAL).outgoing.pending) == 1
+    await store.close()
 
 
 async def test_what_waits_for_the_morning_says_so(box: Box) -> None:
