@@ -60,7 +60,11 @@ class OpenFile:
 
     def refusal(self) -> str:
         """Why new work must be refused now, "" when it need not."""
-        if not self.ballast.keep():
+        try:
+            kept = self.ballast.keep()
+        except OSError as error:  # of a disk that fails: what is asked is answered all the same
+            return f"{self.ballast.path} cannot be kept ({error.strerror}): look whether its disk fails"
+        if not kept:
             return f"the disk that holds {self._path} is full: free space on it"
         if self._log.overgrown():
             return f"the log of {self._path} cannot be folded: a reader has held it for too long"
