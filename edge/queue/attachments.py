@@ -301,7 +301,7 @@ class Attachments:
 
     def _remove(self, names: set[str]) -> None:
         for name in names:
-            (self._folder / name).unlink()
+            (self._folder / name).unlink(missing_ok=True)  # its row may have ended, and taken it away, meanwhile
 
     def _prepare(self) -> int:
         """Make sure of the folder; the bytes that may be written to its disk."""
