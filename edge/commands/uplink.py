@@ -91,8 +91,10 @@ def prefer(name: str | None, path: Path, as_json: bool, seconds: float, traffic_
              kampung-edge uplink prefer telkom --for 30m --class service
              kampung-edge uplink prefer --clear
     """
-    if (name is None) != clear:
+    if name is None and not clear:
         raise click.UsageError("name an uplink, or write --clear to take the choice back")
+    if name is not None and clear:
+        raise click.UsageError("--clear takes no uplink; with --class it takes back what is chosen for that class")
     wish: Said = {"clear": True} if clear else {"uplink": name, "for_s": seconds}
     wish["by"] = _account()
     said = _ask(run_dir(path), ask="prefer", **wish, **({"class": traffic_class} if traffic_class else {}))

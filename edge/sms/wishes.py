@@ -17,7 +17,8 @@ MOST_PARTS = 10
 MOST_AHEAD_S = 30 * 86_400.0
 LEAST_LIFE_S = 60.0
 _MOST_CHARACTERS = MOST_PARTS * concat.SINGLE_SEPTETS
-_NUMBER = re.compile(r"\+?[0-9]{3,15}")
+# 08... that is no mobile number of the right length is a slip, and 0 begins no short code.
+_NUMBER = re.compile(r"\+[1-9][0-9]{7,14}|0[1-79][0-9]{6,12}|[1-9][0-9]{2,14}")
 _UNSENDABLE = re.compile(r"[\x00-\x09\x0b\x0c\x0e-\x1f\x7f]")
 
 

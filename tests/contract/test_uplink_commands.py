@@ -292,7 +292,7 @@ async def test_a_choice_that_cannot_be_written_is_warned_of(tmp_path: Path) -> N
         (["prefer", "indihome"], 1, "error: no uplink is named 'indihome'; known: pde, telkom"),
         (["prefer", "pde", "--class", "wifi"], 1, "error: wifi may not use pde; add it to classes.wifi.uplinks first"),
         (["prefer"], 2, "name an uplink, or write --clear"),
-        (["prefer", "pde", "--clear"], 2, "name an uplink, or write --clear"),
+        (["prefer", "pde", "--clear"], 2, "--clear takes no uplink"),
         (["prefer", "pde", "--for", "soon"], 2, "'soon' is no span of time; write 90s, 5m, 2h, 1h30m or 3d"),
         (["prefer", "pde", "--for", "8d"], 2, "'8d' is not from 1 s to 7 d"),
         (["prefer", "pde", "--for", "0s"], 2, "'0s' is not from 1 s to 7 d"),
