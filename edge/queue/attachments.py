@@ -311,14 +311,14 @@ class Attachments:
     async def _sweep_one(self, scan: Attachment) -> None:
         if scan.state == "arriving":
             age = self._clock.wall() - scan.created_at
-            held = await asyncio.to_thread(self._file(scan).holds, scan.received)
+            held = await self._disk(self._file(scan).holds, scan.received)
             if not held or (age > _ARRIVAL_MOST_S and self._clock.trusted()):
                 await self._forget(scan)
             return
         fate = await self._store.read(lambda conn: rows.fate(conn, scan))
         if fate is not None:
             await self._settle(scan, fate)
-        elif not await asyncio.to_thread(self._file(scan).holds, scan.size):
+        elif not await self._disk(self._file(scan).holds, scan.size):
             await self._lost(scan)
 
     async def _lost(self, scan: Attachment) -> None:
@@ -332,11 +332,11 @@ class Attachments:
                 audit.record(conn, "attachment-lost", scan.request, scan.id, now=now)
 
         await self._store.write(work, draining=True)
-        await asyncio.to_thread(self._file(scan).remove)
+        await self._disk(self._file(scan).remove)
 
     async def _forget(self, scan: Attachment) -> None:
         if await self._store.write(lambda conn: rows.forget(conn, scan.id), draining=True):
-            await asyncio.to_thread(self._file(scan).remove)
+            await self._disk(self._file(scan).remove)
 
     async def _known(self, identifier: str) -> Attachment | None:
         return await self._store.read(lambda conn: rows.get(conn, self._seal, identifier))

@@ -302,6 +302,17 @@ async def test_a_scan_that_became_whole_while_others_are_swept_stays(box: Box) -
     assert await box.files() == {whole.attachment.id}
 
 
+async def test_a_file_that_cannot_be_removed_is_a_trouble_of_the_store(box: Box) -> None:
+    """One bad sector would crash the forwarder and the sweep, and with them the daemon, again and again."""
+    taken = await box.whole(scan(PIECE))
+    file = box.folder / taken.attachment.id
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(StoreError):
+        await box.scans.sent(taken.attachment.id)
+    assert await box.scans.blob(taken.attachment.id) == Delivered()
+
+
 async def test_a_folder_among_the_scans_hinders_no_sweep(box: Box) -> None:
     """On a disk of their own (lost+found) nothing would ever be swept, and the room for scans ran out."""
     taken = await box.whole(scan(70_000))
