@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sqlite3
 from collections.abc import AsyncIterator
@@ -103,6 +104,24 @@ async def test_a_rotten_row_is_set_right_or_named(store: Store, better: bytes) -
     assert [damage.lost for damage in found] == ["audit 43"]
     assert [raised.condition.code for raised in health.current()] == ["store-damaged"]
     assert await store.read(lambda conn: conn.execute("SELECT count(*) FROM audit").fetchone()[0]) == 59
+
+
+async def test_a_rotten_row_on_a_disk_that_takes_nothing_waits(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    """A full disk and one wrong bit together would crash the daemon every other minute, into its safe mode."""
+    await fill(store)
+    rot(store.path, b"the mark of row 0042", b"the mask of row 0142")
+    caplog.set_level(logging.DEBUG, "edge.queue.store")
+    scrub = Scrub(store, clock=Clock(), alarm=Alarm(store, health=Health(lambda: NOW)), share=1e9, round_rest_s=0)
+    with closing(files.connect(store.path)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        task = asyncio.create_task(scrub.run())
+        async with asyncio.timeout(60):
+            while "the scrubber waits" not in caplog.text:
+                assert not task.done(), task
+                await asyncio.sleep(0.01)
+    assert not task.done()
+    task.cancel()
+    await asyncio.wait({task})
 
 
 async def test_one_flipped_bit_is_put_right(store: Store) -> None:

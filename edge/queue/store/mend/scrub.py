@@ -21,6 +21,7 @@ from pathlib import Path
 import msgspec
 
 from edge.clock import Clock
+from edge.queue.store import errors
 from edge.queue.store.database import Store
 from edge.queue.store.errors import StoreCorrupt, StoreError
 from edge.queue.store.mend import damage
@@ -107,7 +108,7 @@ class Scrub:
         if step is None:
             return await self._end_round()
         if step.bad:
-            await asyncio.to_thread(damage.set_right, self._store.path, step.bad, now=self._clock.wall())
+            await asyncio.to_thread(self._set_right, step.bad, self._clock.wall())
         for table in step.lacking:
             await self._build_anew(table)
         if step.bad or step.lacking:
@@ -144,6 +145,14 @@ class Scrub:
 
         log.error("the index %s lacked rows: it is built anew", index)
         await self._store.write(build, draining=True)
+
+    def _set_right(self, bad: list[BadRow], now: float) -> None:
+        """Blocking. What a full or failing disk does not take is a `StoreError`: it is found again."""
+        try:
+            damage.set_right(self._store.path, bad, now=now)
+        except (sqlite3.OperationalError, OSError) as error:
+            named = errors.named(error, self._store.path)
+            raise (named if isinstance(named, StoreError) else errors.failing(error, self._store.path)) from error
 
     # ---- in the reader's thread
 
