@@ -23,7 +23,7 @@ _SPANS = 3
 
 
 class Load:
-    """The load of an uplink whose contract is `down_mbit` and `up_mbit`."""
+    """The load of an uplink; `contract_mbit` is what it was bought to carry, down and up."""
 
     def __init__(self, contract_mbit: tuple[float, float], settings: Monitor) -> None:
         self._down, self._up = contract_mbit
