@@ -7,6 +7,7 @@ import logging
 import os
 import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 
 from edge.queue.store import rowsum
@@ -94,12 +95,15 @@ def applied(connection: sqlite3.Connection) -> set[str]:
 
 
 def pending(path: Path) -> bool:
-    """Whether the file's recorded migrations differ from those of this version (newer ones included)."""
-    connection = connect(path)
+    """Whether the file's recorded migrations differ from those of this version (newer ones included).
+
+    Raises as `check` does.
+    """
     try:
-        return applied(connection) != {file.stem for file in known_migrations()}
-    finally:
-        connection.close()
+        with closing(connect(path)) as connection:
+            return applied(connection) != {file.stem for file in known_migrations()}
+    except sqlite3.DatabaseError as error:
+        raise opening(error, path) from error
 
 
 async def migrate(path: Path) -> None:
