@@ -88,6 +88,7 @@ class Snapshot:
     written_day_bytes: int | None = None
     modems: tuple[Standing, ...] = ()
     sms_unassigned: Mapping[str, int] = field(default_factory=dict)
+    staff_unread: int | None = None
     cpu_percent: float | None = None
     memory_percent: float | None = None
     disk_percent: float | None = None
@@ -311,6 +312,7 @@ def _plain(now: Snapshot) -> tuple[tuple[str, str, float | None], ...]:
         ("portal_contact_age_seconds", "Time since the portal last answered as agreed.", now.last_contact_s),
         ("store_written_bytes", "Bytes the daemon wrote to disk in all its hours of operation.", now.written_bytes),
         ("store_written_day_bytes", "Of these, in the last 24 hours of operation.", now.written_day_bytes),
+        ("staff_unread", "Messages for the office's staff that nobody has read.", now.staff_unread),
         ("host_cpu_ratio", "Share of all processors in use.", _ratio(now.cpu_percent)),
         ("host_memory_ratio", "Share of memory in use.", _ratio(now.memory_percent)),
         ("host_disk_ratio", "Share of the state directory's file system in use.", _ratio(now.disk_percent)),

@@ -85,6 +85,7 @@ class Views:
         self._modems = modems
         self._forwarder = forwarder
         self._figures: Mapping[str, Figures] = {}
+        self._unread: int | None = None
         self._devices, self._written = devices, written
         classes = config.classes
         lan = (*classes.service.devices, *classes.wifi.devices)
@@ -120,7 +121,9 @@ class Views:
         """Read from the store what a scrape shows; call it before `snapshot`."""
         if self._modems:
             names, now = [modem.name for modem in self._modems], self._clock.wall()
-            self._figures = await self._store.read(lambda conn: self._mail.figures(conn, names, now=now))
+            self._figures, self._unread = await self._store.read(
+                lambda conn: (self._mail.figures(conn, names, now=now), staff.waiting(conn))
+            )
 
     def snapshot(self) -> Snapshot:
         """Everything a scrape reads."""
@@ -147,6 +150,7 @@ class Views:
             written_day_bytes=written.day if written else None,
             modems=self._standings(),
             sms_unassigned=self._figures[""].waiting if "" in self._figures else {},
+            staff_unread=self._unread,
             cpu_percent=host.cpu_percent,
             memory_percent=host.memory_percent,
             disk_percent=host.disk_percent,

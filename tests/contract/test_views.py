@@ -20,7 +20,7 @@ from edge.monitor.snmp.figures import DeviceFigures
 from edge.queue.request import Request
 from edge.queue.store import outbox
 from edge.queue.store.database import Store
-from edge.queue.store.messages import Messages
+from edge.queue.store.messages import Messages, Part
 from edge.queue.store.requests import Requests
 from edge.queue.store.seal import Seal
 from edge.traffic.controller import Controller
@@ -191,3 +191,30 @@ async def test_what_any_of_two_modems_may_send_is_counted_once(store: Store, tmp
     snapshot = views.snapshot()
     assert snapshot.sms_unassigned["reply"] == 2
     assert [modem.figures.pending for modem in snapshot.modems] == [0, 1]
+
+
+async def test_page_and_scrape_count_what_nobody_has_read(store: Store, tmp_path: Path) -> None:
+    """A complaint would lie unread in one of 217 villages, and neither the office nor the regency see it."""
+    messages = Messages(REQUESTS.seal)
+
+    def work(conn: sqlite3.Connection) -> None:
+        part = Part(
+            modem="modem",
+            sender="+6281234567001",
+            alphanumeric=False,
+            text="lampu mati",
+            timestamp="",
+            reference=None,
+            total=1,
+            sequence=1,
+            pdu="00",
+        )
+        messages.add_part(conn, part, now=1.0, assemble="".join)
+        messages.tell_staff(conn, 1, "complaint", now=1.0)
+
+    await store.write(work)
+    views = looking(store, tmp_path, Health(lambda: 7.0), modems=(FakeModem(),))
+    assert (await views.overview()).unread == 1
+    await views.refresh()
+    assert views.snapshot().staff_unread == 1
+    assert looking(store, tmp_path, Health(lambda: 7.0)).snapshot().staff_unread is None

@@ -29,6 +29,7 @@ FULL = Snapshot(
     queue_oldest_s=61.5,
     queue_dead=1,
     last_contact_s=12.0,
+    staff_unread=2,
     written_bytes=9_000_000,
     written_day_bytes=4_000_000,
     queue_depths={

@@ -136,6 +136,7 @@ def test_the_snapshot_of_the_moment_is_shown() -> None:
         "outbox_oldest_seconds": 61.5,
         "outbox_dead": 1,
         "portal_contact_age_seconds": 12,
+        "staff_unread": 2,
         "store_written_bytes": 9_000_000,
         "store_written_day_bytes": 4_000_000,
         "modem_ready modem=modem": 1,
