@@ -27,6 +27,7 @@ from edge.queue.forwarder import Forwarder, Way
 from edge.queue.outbox_by_hand import OutboxByHand
 from edge.queue.records import Records
 from edge.queue.sink import KINDS
+from edge.queue.store import scan_files
 from edge.queue.store.database import Store, StoreError, StoreReadOnly
 from edge.queue.store.mend.alarm import Alarm
 from edge.queue.store.mend.scrub import Scrub
@@ -47,7 +48,6 @@ log = logging.getLogger("edge")
 
 STORE_RETRY_S = 5.0
 STORE_PATIENCE_S = 5.0
-SCANS = "attachments"
 
 
 class Service:
@@ -75,7 +75,7 @@ class Service:
         hours = Digests(self._seal).write if config.upstream else None
         network.history.attach(store, refused=StoreError, hours=hours)
         self._scans = Attachments(
-            *(store, self._seal, Path(config.state_dir) / SCANS),
+            *(store, self._seal, Path(config.state_dir) / scan_files.FOLDER),
             max_mbyte=config.store.attachments_mbyte,
             clock=clock,
             room=store.room,

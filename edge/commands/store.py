@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from edge.queue.store.restore import Restored
 
 KEYS = Path("/etc/kampung-edge/keys")
-_SCANS = "attachments"
 _SHOWN_MOST = 20
 _FILE = click.Path(path_type=Path)
 _keys_option = click.option(
@@ -82,7 +81,7 @@ def backup(
     Example: kampung-edge store backup /var/backups/kampung-edge --keep 7
     """
     from edge.queue.store import backup as backups
-    from edge.queue.store import sealing
+    from edge.queue.store import scan_files, sealing
 
     config = load(path)
     regency_file = regency_key or (Path(config.store.regency_key_file) if config.store.regency_key_file else None)
@@ -103,7 +102,7 @@ def backup(
         made = backups.make(
             _store_file(config),
             target,
-            scans=Path(config.state_dir) / _SCANS,
+            scans=Path(config.state_dir) / scan_files.FOLDER,
             village=village,
             key=_key(keys),
             regency=None if without_key or regency_file is None else sealing.public_key(regency_file),
@@ -138,7 +137,7 @@ def restore(file: Path, path: Path, keys: Path, private_key: Path | None, replac
     Example: kampung-edge store restore /media/usb/3510052001-20261122T020000Z.kampung-edge --private-key regency.pem
     """
     from edge.queue.store import restore as restoring
-    from edge.queue.store import sealing
+    from edge.queue.store import scan_files, sealing
 
     config = load(path)
     with refusals(), _told(), alone(config):
@@ -156,14 +155,14 @@ def restore(file: Path, path: Path, keys: Path, private_key: Path | None, replac
         done = restoring.restore(
             file,
             _store_file(config),
-            scans=Path(config.state_dir) / _SCANS,
+            scans=Path(config.state_dir) / scan_files.FOLDER,
             village=config.village.code,
             key=_key(keys),
             replace=replace,
             now=time.time(),
             progress=_progress(),
         )
-        _give_to_owner(config, _SCANS, *([done.scans_aside.name] if done.scans_aside else []))
+        _give_to_owner(config, scan_files.FOLDER, *([done.scans_aside.name] if done.scans_aside else []))
     if as_json:
         unsent = [asdict(one) for one in done.unsent]
         print_json(

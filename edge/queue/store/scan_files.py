@@ -15,6 +15,8 @@ from pathlib import Path
 from edge.queue.store import files
 
 Progress = Callable[[str, int], None]
+FOLDER = "attachments"
+"""Where they lie, from state_dir on."""
 _PIECE = 1 << 20
 _NAME_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.-_")
 
