@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import sqlite3
 
+from edge.queue.store.rowsum import rowsum
+
 _LAST = 500
 
 
 def recall(conn: sqlite3.Connection, modem: str, name: str) -> str:
-    """The value kept under `name`, "" if none."""
-    row = conn.execute("SELECT value FROM modem_memory WHERE modem = ? AND name = ?", (modem, name)).fetchone()
-    return str(row[0]) if row else ""
+    """The value kept under `name`, "" if none.
+
+    One that has rotted is none: whoever reads it would take it for right, or fail at each start.
+    """
+    row = conn.execute(
+        "SELECT CAST(value AS BLOB), at, sum FROM modem_memory WHERE modem = ? AND name = ?", (modem, name)
+    ).fetchone()
+    if row is None:
+        return ""
+    value = bytes(row[0]).decode(errors="replace")
+    return value if rowsum("modem_memory", modem, name, value, row[1]) == row[2] else ""
 
 
 def newest_stamp(conn: sqlite3.Connection) -> float | None:
