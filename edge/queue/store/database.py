@@ -255,6 +255,9 @@ class Store:
                 self._close_reader()
             if errors.is_corrupt(error):
                 self._writer.damaged()
+            if errors.is_spoiled(error):
+                self._writer.doubted()
+                raise errors.named(error, self.path) from None  # its words quote the text, which may be somebody's
             raise errors.named(error, self.path) from error
 
     def _without_reader(self, work: Callable[[], Path]) -> Path:

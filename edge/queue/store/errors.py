@@ -71,6 +71,10 @@ class StoreCorrupt(StoreError):
     """The file is damaged."""
 
 
+class StoreSpoiled(StoreError):
+    """A value does not read any more: its row is looked for now and moved out of the way."""
+
+
 class StoreUnavailable(StoreError):
     """The file cannot be used at all; the message says why and what to do."""
 
@@ -89,6 +93,11 @@ def is_corrupt(error: BaseException) -> bool:
 def is_full(error: BaseException) -> bool:
     """Whether the size bound or the disk is reached (SQLITE_FULL)."""
     return primary(error) == sqlite3.SQLITE_FULL
+
+
+def is_spoiled(error: BaseException) -> bool:
+    """Whether a text was no UTF-8, which the sqlite3 module tells by its words alone (its message quotes the text)."""
+    return isinstance(error, sqlite3.OperationalError) and str(error).startswith("Could not decode to UTF-8")
 
 
 def is_failing(error: BaseException) -> bool:
@@ -123,6 +132,8 @@ def named(error: BaseException, path: Path) -> BaseException:
         return RuntimeError("a work asked for a next row where there is none")
     if not isinstance(error, sqlite3.DatabaseError):
         return error
+    if is_spoiled(error):
+        return StoreSpoiled(f"a row of {path} is damaged: it is looked for now and moved out of the way")
     if is_full(error):
         return StoreFull(f"{path} has reached its bound or its disk is full: raise max_mbyte or free space")
     if is_corrupt(error):

@@ -24,7 +24,7 @@ from threading import Thread
 from typing import Any
 
 from edge.queue.store import errors
-from edge.queue.store.errors import StoreCorrupt, StoreError, StoreFailing, StoreFull, StoreReadOnly
+from edge.queue.store.errors import StoreCorrupt, StoreError, StoreFailing, StoreFull, StoreReadOnly, StoreSpoiled
 from edge.queue.store.opened import OpenFile
 from edge.queue.store.seal import SealBroken
 
@@ -310,7 +310,7 @@ class Writer:
                 else:
                     file.bound(draining=item.draining)
                     self._run_one(file.connection, item, alone=len(group) == 1)
-                    if isinstance(item.error, SealBroken):
+                    if isinstance(item.error, SealBroken | StoreSpoiled):
                         self._search(file)
             if file.guard.found:
                 raise sqlite3.IntegrityError(f"{self._path} has damaged rows")
