@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from edge import exits
-from edge.commands.common import config_option, json_option, print_json, refusals, run_dir, unanswered
+from edge.commands.common import config_option, end, json_option, print_json, refusals, run_dir, unanswered
 from edge.commands.durations import spoken
 
 Said = dict[str, Any]
@@ -155,7 +155,10 @@ def export(file: Path, path: Path, reveal: bool) -> None:
 
 
 def _new(file: Path) -> Any:
-    return open(file, "x", encoding="utf-8", opener=_private)
+    try:
+        return open(file, "x", encoding="utf-8", opener=_private)
+    except FileExistsError:
+        end(f"{file} is there already; name another file", exits.FAILED)
 
 
 def _private(name: str, flags: int) -> int:

@@ -235,8 +235,10 @@ def _store_file(config: Config) -> Path:
 def _key(keys: Path) -> bytes:
     from edge import credentials
 
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+    try:
         (keys / "store-key").open("rb").close()  # who is no root is told so
+    except (FileNotFoundError, NotADirectoryError):
+        end(f"{keys / 'store-key'} is missing: name the folder that holds it with --keys", exits.FAILED)
     try:
         return credentials.read(keys.absolute()).store_key
     except credentials.CredentialError as error:

@@ -153,7 +153,7 @@ async def test_what_is_revealed_is_written_down(box: Box, tmp_path: Path) -> Non
     assert row["content"]["ticket"] == "K7M2"
     code, _, err = await box.run("export", str(target))
     assert code == 1
-    assert "exists" in err
+    assert err == f"error: {target} is there already; name another file\n"
     assert await box.audit() == ["outbox-reveal"]
     _, out, _ = await box.run("export", "-", "--reveal")
     assert NIK in out

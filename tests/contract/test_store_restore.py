@@ -202,6 +202,9 @@ def test_who_has_no_key_or_another_one_is_told_what_helps(tmp_path: Path, box: B
     """The engineer would make a new key, as a missing one is answered elsewhere, and stand before a backup for ever."""
     file = tmp_path / "usb.kampung-edge"
     box.good("backup", file)
+    key = box.keys / "store-key"
+    key.rename(tmp_path / "store-key")
+    assert f"{key} is missing: name the folder that holds it with --keys" in box.call("backup", tmp_path / "2nd").stderr
     bare = Box(tmp_path / "bare", regency, key=None)
     done = bare.call("restore", file)
     assert (done.returncode, "say --private-key" in done.stderr) == (1, True)
