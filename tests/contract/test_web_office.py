@@ -208,12 +208,14 @@ async def test_a_key_opens_what_its_scopes_say(tmp_path: Path) -> None:
 
 async def test_who_calls_too_often_waits(tmp_path: Path) -> None:
     """A program in a loop would take the box from everybody else."""
-    async with counter(tmp_path, calls_per_s=2) as desk:
-        answers = [await desk.call("GET", "/v1/requests") for _ in range(10)]
-        assert sum(answer.status == 200 for answer, _ in answers) in (8, 9)
-        document = answers[-1]
-        refused(document, "too-many-calls")
-        assert int(document[0].headers["Retry-After"]) == 1
+    async with counter(tmp_path, calls_per_s=1) as desk:
+        answers = [await desk.call("GET", "/v1/requests")]
+        async with asyncio.timeout(60):
+            while answers[-1][0].status == 200:
+                answers.append(await desk.call("GET", "/v1/requests"))
+        assert len(answers) > 4
+        refused(answers[-1], "too-many-calls")
+        assert int(answers[-1][0].headers["Retry-After"]) == 1
         async with desk.session.get(desk.url + "/healthz") as answer:
             assert answer.status == 200
 
@@ -221,21 +223,21 @@ async def test_who_calls_too_often_waits(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", ["/", "/metrics"])
 async def test_pages_that_cost_time_are_not_given_without_end(tmp_path: Path, path: str) -> None:
     """A browser left reloading, without any key, takes the loop that also steers the network."""
-    async with counter(tmp_path, calls_per_s=2) as desk:
-        codes = []
-        for _ in range(10):
+    async with counter(tmp_path, calls_per_s=1) as desk, asyncio.timeout(60):
+        codes = [200]
+        while codes[-1] == 200:
             async with desk.session.get(desk.url + path) as answer:
                 codes.append(answer.status)
-        assert codes.count(200) in (8, 9)
+        assert len(codes) > 5
         assert codes[-1] == 429
 
 
 async def test_who_tries_keys_waits_longer(tmp_path: Path) -> None:
     """A key could be looked for as fast as the network goes."""
-    async with counter(tmp_path, calls_per_s=10) as desk:
+    async with counter(tmp_path, calls_per_s=3) as desk:  # twelve with a key at once; one without, for three seconds
         wrong = {"Authorization": "Bearer wrong"}
-        codes = [(await desk.call("GET", "/v1/requests", headers=wrong))[0].status for _ in range(6)]
-        assert codes == [401, 401, 401, 429, 429, 429]
+        codes = [(await desk.call("GET", "/v1/requests", headers=wrong))[0].status for _ in range(2)]
+        assert codes == [401, 429]
 
 
 class Listener:
@@ -324,7 +326,7 @@ async def test_listeners_are_bounded_and_let_go(tmp_path: Path) -> None:
 
 async def test_a_listener_that_takes_nothing_is_dropped(tmp_path: Path) -> None:
     """A program that hangs would keep its place, and its news in the box's memory."""
-    limits = Limits(slow_s=0.2, beat_s=0.05, pause_s=0)
+    limits = Limits(slow_s=3, beat_s=0.05, pause_s=0)  # all of them are there before the first is dropped
     async with counter(tmp_path, limits=limits) as desk:
         made = await desk.file("a")
 

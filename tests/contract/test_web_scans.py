@@ -158,7 +158,7 @@ async def held(desk: Counter, path: str) -> int | None:
 
 async def test_a_slow_sender_is_given_up_and_goes_on_later(tmp_path: Path) -> None:
     """A sender of a byte a minute would hold one of four places for ever."""
-    async with counter(tmp_path, limits=Limits(body_s=0.5)) as desk:
+    async with counter(tmp_path, limits=Limits(body_s=3)) as desk:
         path = await announced(desk)
         reader, writer = await raw(desk, path, size=len(PLAIN))
         writer.write(PLAIN[: PIECE + 100])
