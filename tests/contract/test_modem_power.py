@@ -35,8 +35,8 @@ async def test_a_program_that_cannot_be_run_is_refused(program: str) -> None:
 async def test_one_that_hangs_is_killed_with_its_children(tmp_path: Path) -> None:
     """The modem would never be tried again, and its program stay for ever."""
     pid = tmp_path / "pid"
-    with pytest.raises(PowerRefused, match=r"did not end within 0\.5 s"):
-        await power.cycle(("/bin/sh", "-c", f"sleep 60 & echo $! > {pid}; wait"), longest_s=0.5)
+    with pytest.raises(PowerRefused, match=r"did not end within 3 s"):
+        await power.cycle(("/bin/sh", "-c", f"sleep 60 & echo $! > {pid}; wait"), longest_s=3)
     child = int(pid.read_text())
     await until(lambda: not _lives(child))
 

@@ -258,7 +258,7 @@ async def test_an_answer_without_end_is_given_up(tmp_path: Path, drip: bytes) ->
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls.server_context())
     url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    settings = Upstream(url=url, ca_file=str(tls.ca), connect_timeout_s=60, read_timeout_s=3, wait_s=0)
+    settings = Upstream(url=url, ca_file=str(tls.ca), connect_timeout_s=3, read_timeout_s=1, wait_s=0)
     sink = HttpsSink(settings, code="3510052001", key="k")
     try:
         (outcome,) = await sink.deliver([REQUEST])
