@@ -313,3 +313,19 @@ async def test_closing_finishes_what_waits(tmp_path: Path) -> None:
     assert len(await asyncio.gather(*waiting)) == 50
     with pytest.raises(StoreUnavailable, match="closed"):
         await store.write(insert())
+
+
+class Unreadable(Store):
+    """Its file cannot be opened a second time."""
+
+    def _open_reader(self) -> sqlite3.Connection:
+        raise sqlite3.OperationalError("unable to open database file")
+
+
+async def test_a_store_that_opens_by_half_is_closed_again(tmp_path: Path) -> None:
+    """The part that opens it crashes, and leaves a writer behind that holds the file beside the next one."""
+    with pytest.raises(StoreUnavailable, match="unable to open"):
+        await Unreadable.open(tmp_path / "box.db", max_mbyte=8, group_commit_ms=2)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("store-")]
+    store = await Store.open(tmp_path / "box.db", max_mbyte=8, group_commit_ms=2)
+    await store.close()

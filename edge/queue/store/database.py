@@ -166,7 +166,11 @@ class Store:
 
         self._writer.start(opened)
         await ready
-        await self._loop.run_in_executor(self._reader, self._open_reader)
+        try:
+            await self._loop.run_in_executor(self._reader, self._open_reader)
+        except (OSError, sqlite3.DatabaseError) as error:
+            await self.close()
+            raise errors.opening(error, self.path) from error
 
     # ---- groups, on the loop
 
