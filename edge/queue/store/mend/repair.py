@@ -222,8 +222,11 @@ def _salvage(path: Path, fault: str, missing_frames: int) -> Report:
         told, complaint = _followed(path, child)
     if child.returncode != 0:
         _remove(new)
-        why = complaint.strip().splitlines()[-1:] or ["it was killed"]
-        raise StoreUnavailable(f"{path} is damaged and was left as it is: {why[0]}; free space beside it")
+        why = complaint.strip().splitlines()[-1:] or ["its salvage ended without a word"]
+        said = f"{why[0]}; free space beside it"
+        if child.returncode < 0:
+            said = f"signal {-child.returncode} ended its salvage (want of memory?); it is tried again"
+        raise StoreUnavailable(f"{path} is damaged and was left as it is: {said}")
     new.replace(_beside(path, "salvaged"))
     files.sync_directory(path.parent)
     return msgspec.json.decode(told, type=Report)
