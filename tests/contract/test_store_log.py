@@ -72,17 +72,6 @@ async def test_everybody_who_writes_shares_each_commit(store: Store) -> None:
     assert commits(log_of(store)) - before <= rounds + 1
 
 
-async def test_a_lone_writer_finds_room_ahead_in_the_log(store: Store) -> None:
-    """Each small commit has the file system lengthen the log, or the room ahead is without a bound or holds commits."""
-    log = log_of(store)
-    for done in range(1, 2 * FOLDED_AT):
-        await store.write(insert)
-        await store.write(erase)
-        assert log.stat().st_size <= 32 + FOLDED_AT * FRAME
-        assert done > 1 or not any(log.read_bytes()[-FRAME:])
-    assert log.stat().st_size == 32 + FOLDED_AT * FRAME
-
-
 async def test_a_lone_writer_is_never_kept_waiting(tmp_path: Path) -> None:
     """A box with one desk waits the whole window for others at each write."""
     store = await Store.open(tmp_path / "box.db", max_mbyte=8, group_commit_ms=3_600_000)

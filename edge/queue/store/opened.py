@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import sqlite3
 from collections.abc import Callable
@@ -107,20 +106,6 @@ class OpenFile:
         if self._log.overgrown() and not held:
             log.error("the log of %s has %d pages and a reader holds it: new work is refused", self._path, frames)
         return not busy
-
-    def lengthen(self) -> None:
-        """Have room in the log for the next small commits, unless somebody else writes at this moment."""
-        # Without room it grows commit by commit, and what ails the disk is told by these.
-        with contextlib.suppress(OSError, sqlite3.DatabaseError):
-            if not self._log.short():
-                return
-            self.connection.execute("PRAGMA busy_timeout = 0")
-            try:
-                self.connection.execute("BEGIN IMMEDIATE")
-                self._log.lengthen()
-            finally:
-                self.roll_back()
-                self.connection.execute(f"PRAGMA busy_timeout = {files.BUSY_MS}")
 
     def overgrown(self) -> bool:
         """Whether a reader has held the log for so long that new work is refused."""

@@ -1,12 +1,7 @@
 """Where the write-ahead log stands, read from the log itself, so that folding it into the file can be timed.
 
-And room in it ahead of the commits: a flush that only fills blocks costs less, the card too, than one that lengthens
-the file, after which the file system writes its own journal.
-
 The header names two salts, new whenever the log begins anew; each frame repeats them, so a frame of an older round is
-known (https://sqlite.org/fileformat2.html#walformat); so are zeros behind the last one. SQLite takes no lock on this
-file, so reading it harms nothing; it is lengthened only by who holds the right to write, or zeros would come over what
-somebody else commits at its end.
+known (https://sqlite.org/fileformat2.html#walformat). SQLite takes no lock on this file: reading it harms nothing.
 """
 
 from __future__ import annotations
@@ -18,8 +13,6 @@ _HEADER = 32
 _FRAME = 24
 _SALTS = slice(16, 24)
 _FRAME_SALTS = slice(8, 16)
-_AHEAD_FRAMES = 32  # more than a small commit has
-_LONGER_FRAMES = 256
 _SIZE_MOST = 4  # times the wanted length: then the log is held by a reader, and new work must wait
 
 
@@ -47,24 +40,6 @@ class Log:
         place = _HEADER + (wanted - 1) * (_FRAME + self._page)
         return len(salts) == 8 and self._read(place, _FRAME)[_FRAME_SALTS] == salts
 
-    def short(self) -> bool:
-        """Whether the end of the log is near, and it may be longer."""
-        if self._file is None:
-            return False
-        frame, end = _FRAME + self._page, os.fstat(self._file).st_size
-        near = _HEADER + max(0, (end - _HEADER) // frame - _AHEAD_FRAMES) * frame
-        return end < self.bytes_wanted and self._read(near, _FRAME)[_FRAME_SALTS] == self._salts
-
-    def lengthen(self) -> None:
-        """Have room ahead, up to `bytes_wanted`, within a transaction that may write. OSError where the disk has none.
-
-        Nothing is flushed: the next commit does that, once for all of it.
-        """
-        if self._file is not None:
-            end = os.fstat(self._file).st_size
-            longer = min(_LONGER_FRAMES * (_FRAME + self._page), self.bytes_wanted - end)
-            os.pwrite(self._file, bytes(max(0, longer)), end)
-
     def folded(self, frames: int) -> None:
         """The log was folded as far as its readers let it be, and has `frames`."""
         self._frames = frames
@@ -82,7 +57,7 @@ class Log:
     def _read(self, place: int, length: int) -> bytes:
         if self._file is None:
             try:
-                self._file = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
+                self._file = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
             except FileNotFoundError:
                 return b""
         return os.pread(self._file, length, place)

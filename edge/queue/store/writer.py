@@ -33,7 +33,6 @@ log = logging.getLogger("edge.queue.store")
 _AGAIN_FIRST_S = 0.1
 _AGAIN_MOST_S = 30.0
 _REPAIR_REST_S = 3_600.0
-_FEW = 4  # works that are committed alone or nearly so pay for a longer log each time; large groups share it
 _TRIES = 3  # of a work that met damaged rows: each time these were moved out of its way
 
 
@@ -143,8 +142,6 @@ class Writer:
                 self._abandon(group, error)
             self._tell(group, time.monotonic() - started)
             self._fold()
-            if self._file and len(group) <= _FEW:
-                self._file.lengthen()
         self._close(fold=True)
 
     def _next(self) -> Sequence[Item] | None:
