@@ -48,6 +48,7 @@ _END = (
     "UPDATE outbox SET state = ?1, settled_at = ?2, error = ?3, leased_until = NULL, "
     "payload = CASE WHEN ?1 = 'dead' THEN payload END WHERE seq = ?4"
 )
+_CLAIMED = "seq, event, stream, request, kind, lane, attempts, faults, created_at, payload"
 _EACH_TIME = 500
 
 
@@ -185,7 +186,8 @@ def claim(
         found += sorted(
             conn.execute(
                 "UPDATE outbox SET state = 'leased', attempts = attempts + 1, leased_until = ? WHERE seq IN ("
-                "SELECT seq FROM outbox WHERE state = 'pending' AND lane = ? ORDER BY seq LIMIT ?) RETURNING *",
+                "SELECT seq FROM outbox WHERE state = 'pending' AND lane = ? ORDER BY seq LIMIT ?) "
+                f"RETURNING {_CLAIMED}",
                 (now + lease_s, int(wanted), limit - len(found)),
             ).fetchall(),
             key=lambda row: int(row["seq"]),
