@@ -42,7 +42,9 @@ def record(conn: sqlite3.Connection, change: Change, became: Became, *, now: flo
 
 def forget_oldest(conn: sqlite3.Connection, most: int = KEPT_MOST) -> None:
     """Keep about the newest `most` events: what an older one did, the request's version tells too."""
-    first, last = (conn.execute(f"SELECT {end}(rowid) FROM change").fetchone()[0] or 0 for end in ("min", "max"))  # noqa: S608
+    # Two questions: SQLite walks the whole table for both ends in one.
+    (first,) = conn.execute("SELECT ifnull(min(rowid), 0) FROM change").fetchone()
+    (last,) = conn.execute("SELECT ifnull(max(rowid), 0) FROM change").fetchone()
     surplus = last - first + 1 - most
     if surplus > 0:
         conn.execute("DELETE FROM change WHERE rowid < ?", (first + min(surplus, _FORGOTTEN_AT_ONCE),))

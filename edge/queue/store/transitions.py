@@ -31,27 +31,26 @@ class Transition:
         return f"Transition({self.seq}: {self.request} {self.after})"
 
 
-_FACTS = "seq, request, ticket, from_state, to_state, actor, at"
+_OF_REQUEST = (
+    "SELECT seq, request, ticket, from_state, to_state, actor, at, why FROM transition "
+    "JOIN request ON request.id = transition.request WHERE request = ? ORDER BY seq LIMIT ?"
+)
+_AFTER = (
+    "SELECT seq, request, ticket, from_state, to_state, actor, at FROM transition "
+    "JOIN request ON request.id = transition.request WHERE seq > ? ORDER BY seq LIMIT ?"
+)
 
 
 def of_request(conn: sqlite3.Connection, seal: Seal, request: str) -> list[Transition]:
     """A request's transitions, the oldest first, at most 500."""
-    rows = conn.execute(
-        f"SELECT {_FACTS}, why FROM transition JOIN request ON request.id = transition.request "  # noqa: S608
-        "WHERE request = ? ORDER BY seq LIMIT ?",
-        (request, _MOST),
-    )
+    rows = conn.execute(_OF_REQUEST, (request, _MOST))
     context = f"transition:{request}"
     return [_step(row, seal.open(row["why"], context) if row["why"] else "") for row in rows]
 
 
 def after(conn: sqlite3.Connection, seq: int, *, limit: int) -> list[Transition]:
     """The transitions after `seq`, of all requests; `why` is left out."""
-    rows = conn.execute(
-        f"SELECT {_FACTS} FROM transition JOIN request ON request.id = transition.request "  # noqa: S608
-        "WHERE seq > ? ORDER BY seq LIMIT ?",
-        (seq, min(limit, _MOST)),
-    )
+    rows = conn.execute(_AFTER, (seq, min(limit, _MOST)))
     return [_step(row) for row in rows]
 
 
